@@ -1,0 +1,77 @@
+//! The charter: who the parties of an account are and which key they hold together. Every party
+//! signs it, keeps its own copy, and refuses whatever is not under it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::Terms;
+use crate::canonical::{Digest, Document, HexBytes, Signed};
+use crate::ids::{Epoch, PartyName};
+
+/// What key generation agreed on; every party computes the same, or there is no account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyBinding {
+    /// The account's secp256k1 public key, compressed SEC 1, 33 bytes.
+    pub public_key: HexBytes,
+    /// The public share xᵢ·G of each party in order, compressed SEC 1.
+    pub public_shares: Vec<HexBytes>,
+    /// The BIP-32 chain code of the account's root.
+    pub chain_code: Digest,
+    /// Digest over all broadcasts of the key generation: an equivocation changes it.
+    pub transcript: Digest,
+}
+
+/// One version of an account's charter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Charter {
+    /// 1 for the first.
+    pub version: u32,
+    /// Who is in the account and on which terms.
+    pub terms: Terms,
+    /// The generation of shares that is in force.
+    pub epoch: Epoch,
+    /// The key.
+    pub key: KeyBinding,
+    /// Seconds since 1970 of the proposal that the account was made from.
+    pub created_at: u64,
+}
+
+impl Document for Charter {
+    const TAG: &'static str = "cohold/charter/v1";
+}
+
+/// Why a signed charter was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CharterError {
+    /// The terms contradict themselves.
+    #[error("the charter's terms are refused: {0}")]
+    Terms(#[from] crate::account::TermsError),
+    /// A party's signature is missing or wrong.
+    #[error("party `{0}` has not signed this charter")]
+    Unsigned(PartyName),
+    /// As many public shares as parties are needed.
+    #[error("the charter has {shares} public shares for {parties} parties")]
+    Shares {
+        /// Public shares found.
+        shares: usize,
+        /// Parties found.
+        parties: usize,
+    },
+}
+
+impl Signed<Charter> {
+    /// Checks the terms and that every party signed.
+    pub fn check(&self) -> Result<(), CharterError> {
+        let charter = &self.document;
+        charter.terms.check()?;
+        let (shares, parties) = (charter.key.public_shares.len(), charter.terms.parties.len());
+        if shares != parties {
+            return Err(CharterError::Shares { shares, parties });
+        }
+        match charter.terms.parties.iter().find(|card| !self.is_signed_by(&card.party, &card.identity)) {
+            Some(card) => Err(CharterError::Unsigned(card.party.clone())),
+            None => Ok(()),
+        }
+    }
+}

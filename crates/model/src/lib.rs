@@ -1,0 +1,22 @@
+//! The documents that carry everything: charter, intent, plan, receipt, and the ids, amounts and
+//! signatures that they are made of.
+//!
+//! Whatever is signed or hashed is encoded by [`canonical`] (RFC 8785 canonical JSON under a tag).
+//! This crate never does IO, reads no clock and draws no randomness of its own.
+
+pub mod account;
+pub mod amount;
+pub mod canonical;
+pub mod charter;
+pub mod identity;
+pub mod ids;
+pub mod intent;
+pub mod receipt;
+pub mod statement;
+
+pub use amount::Amount;
+pub use canonical::{Digest, Document, HexBytes, Signed};
+pub use charter::Charter;
+pub use identity::{IdentityKey, IdentitySecret, SealKey, Signature};
+pub use ids::{AccountId, EntityName, Epoch, PartyIndex, PartyName, RequestId, SessionId};
+pub use intent::{Approval, Intent, Plan};
