@@ -1,0 +1,251 @@
+//! REST types and routes of the coordinator, shared by server and clients.
+//!
+//! All bodies are JSON. Errors are problems as in RFC 9457. Every route but [`route::HEALTH`] and
+//! [`route::RELAY`] wants `Authorization: Bearer cohold_…`; the relay authenticates parties by their
+//! identity keys instead.
+
+use cohold_model::account::{Card, Proposal};
+use cohold_model::canonical::Signed;
+use cohold_model::charter::Charter;
+use cohold_model::ids::PartyIndex;
+use cohold_model::intent::{Approval, Asset, Intent, Plan};
+use cohold_model::receipt::Status;
+use cohold_model::statement::Statement;
+use cohold_model::{AccountId, Amount, HexBytes, RequestId};
+use serde::{Deserialize, Serialize};
+
+/// Paths, relative to the server's URL.
+pub mod route {
+    /// `GET`: [`super::Health`].
+    pub const HEALTH: &str = "/healthz";
+    /// `GET`, WebSocket: the relay between parties.
+    pub const RELAY: &str = "/v1/relay";
+    /// `GET`: all [`super::PartyView`] that said hello.
+    pub const PARTIES: &str = "/v1/parties";
+    /// `GET`: all [`super::ChainView`].
+    pub const CHAINS: &str = "/v1/chains";
+    /// `POST` [`super::AccountCreate`], `GET` a [`super::Page`] of [`super::AccountView`] (active ones).
+    pub const ACCOUNTS: &str = "/v1/accounts";
+    /// `GET`: [`super::AccountView`], whatever its state.
+    pub const ACCOUNT: &str = "/v1/accounts/{account}";
+    /// `GET`: fresh [`super::Statements`] of the account's connected nodes.
+    pub const STATEMENTS: &str = "/v1/accounts/{account}/statements";
+    /// `GET` with [`super::BalanceQuery`]: [`super::BalanceView`].
+    pub const BALANCE: &str = "/v1/accounts/{account}/balance";
+    /// `POST` [`super::RequestCreate`], `GET` with [`super::PageQuery`] a [`super::Page`] of [`super::RequestView`].
+    pub const REQUESTS: &str = "/v1/requests";
+    /// `GET`: [`super::RequestView`].
+    pub const REQUEST: &str = "/v1/requests/{request}";
+    /// `POST` [`super::ApprovalCreate`]: [`super::RequestView`].
+    pub const APPROVALS: &str = "/v1/requests/{request}/approvals";
+    /// `GET` with [`super::PageQuery`] a [`super::Page`] of receipts, oldest first.
+    pub const RECEIPTS: &str = "/v1/receipts";
+}
+
+/// The most items on a page.
+pub const PAGE_LIMIT_MAX: u32 = 200;
+/// The largest request body in bytes.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// An error as the API gives it (RFC 9457, `application/problem+json`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A URN that names the kind: `urn:cohold:problem:` and [`Problem::code`].
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened, and what to do.
+    pub detail: String,
+    /// Stable, for programs: `not-found`, `insufficient-balance`, ….
+    pub code: String,
+    /// To find this in the server's log.
+    pub trace: String,
+}
+
+/// Whether the server is up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Always true in an answer.
+    pub ok: bool,
+    /// The server's version.
+    pub version: String,
+}
+
+/// Part of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Give this as `cursor` to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// From an earlier page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// At most this many, up to [`PAGE_LIMIT_MAX`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Of this account only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+}
+
+/// A party that the coordinator has heard of. Its key is the coordinator's claim until it is pinned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartyView {
+    /// The card, signed by the party itself.
+    pub card: Signed<Card>,
+    /// Whether it is connected now.
+    pub online: bool,
+}
+
+/// A chain that the coordinator can reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainView {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// A name for people.
+    pub name: String,
+    /// The chain's own coin.
+    pub coin: String,
+    /// Blocks on top after which a transaction counts as final.
+    pub confirmations: u32,
+}
+
+/// Make an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountCreate {
+    /// The proposal, signed by its proposer.
+    pub proposal: Signed<Proposal>,
+}
+
+/// How far an account has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountStatus {
+    /// The parties are making the key.
+    Creating,
+    /// Every party signed the charter.
+    Active,
+    /// It will not come to be.
+    Failed,
+}
+
+/// An account as the coordinator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountView {
+    /// The account.
+    pub account: AccountId,
+    /// How far it has come.
+    pub status: AccountStatus,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The charter, signed by every party, once active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charter: Option<Signed<Charter>>,
+    /// The EVM address (EIP-55), once active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+/// What the connected nodes of an account say they hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statements {
+    /// Signed by the nodes; check them against the charter.
+    pub statements: Vec<Signed<Statement>>,
+    /// Parties that did not answer in time.
+    pub missing: Vec<String>,
+}
+
+/// Which balance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BalanceQuery {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// A token's contract; absent for the chain's own coin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+/// A balance, as the chain endpoint tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalanceView {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Whose.
+    pub address: String,
+    /// Of what.
+    pub asset: Asset,
+    /// How much, in base units.
+    pub amount: Amount,
+    /// As the contract calls itself (a claim), or the chain's coin.
+    pub symbol: String,
+    /// As the contract says (a claim).
+    pub decimals: u8,
+}
+
+/// Ask for a plan. Repeating it with the same body returns the first one; the request id within the
+/// intent is the idempotency key (also accepted as `Idempotency-Key` header, which must then agree).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestCreate {
+    /// What somebody wants.
+    pub intent: Intent,
+}
+
+/// A request as the coordinator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestView {
+    /// The request.
+    pub request: RequestId,
+    /// The account.
+    pub account: AccountId,
+    /// What somebody wants.
+    pub intent: Intent,
+    /// The bytes that would do it: decode them yourself.
+    pub plan: Plan,
+    /// Who approved.
+    pub approvals: Vec<Signed<Approval>>,
+    /// How far it has come.
+    pub status: Status,
+    /// Signing sessions so far.
+    pub attempt: u32,
+    /// Who signs in the current session.
+    pub signers: Vec<PartyIndex>,
+    /// Why it was refused, expired or reverted, or why the last attempt broke off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The signed transaction's hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_hash: Option<HexBytes>,
+    /// The block that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<u64>,
+    /// Seconds since 1970.
+    pub created_at: u64,
+    /// Seconds since 1970.
+    pub updated_at: u64,
+}
+
+/// Approve a request's plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalCreate {
+    /// The approval, signed by its approver.
+    pub approval: Signed<Approval>,
+    /// Who shall sign, exactly threshold many; absent: the approver and connected others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signers: Option<Vec<PartyIndex>>,
+}
