@@ -1,0 +1,51 @@
+//! The custody model: from facts and rules to *who can move, rule, recover and freeze*.
+//!
+//! A [`Model`] is the model file, parsed and checked (or built in code by an extractor, through
+//! [`ModelBuilder`], with the same checks). [`evaluate`] tries every coalition of its atoms and
+//! returns an [`Evaluation`], which serialises to the result format; [`sheet::render`] turns both
+//! into a page for people.
+//!
+//! ```
+//! use cohold_custody::{Atom, Class, Evidence, ModelBuilder, Needs, Rule, evaluate};
+//!
+//! let model = ModelBuilder::new("eip155:1:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")
+//!     .entity("ana", "user")
+//!     .entity("acme", "provider")
+//!     .atom("phone", Atom::party("ana"))
+//!     .atom("paper", Atom::party("ana"))
+//!     .atom("cosigner", Atom::party("acme"))
+//!     .rule(Rule::new("move", Needs::k(2, ["phone", "paper", "cosigner"])).because("2 of 3 sign").evidence(Evidence::Signed))
+//!     .build()?;
+//! let evaluation = evaluate(&model)?;
+//! assert_eq!(evaluation.class, Class::MpcSelfCustody);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Where the text of the format leaves a choice, this crate takes the careful one:
+//!
+//! - names are 1 to 128 characters of printable ASCII without space, comma, quotes, backtick,
+//!   backslash, brackets and braces; roles are `[a-z-]+`, and every role but `user` is an outsider;
+//! - an atom may not be called `move`, `rule` or `recover`, nor like the head of a rule; no rule may
+//!   have the head `move[limit]` (write `move` with that `limit`), but `needs` and `cancel` may name it;
+//! - `all` and `any` of nothing are refused; a name that stands twice in `of` counts twice;
+//! - a limit without receivers lets any receiver be paid; `limit` belongs to rules for `move` only;
+//! - a rule without `evidence` is `unknown`; a guessable doubt has come true for everybody.
+
+mod check;
+mod evaluate;
+mod evaluation;
+mod graph;
+mod model;
+mod needs;
+mod parse;
+mod program;
+mod reach;
+pub mod sheet;
+mod table;
+mod trace;
+
+pub use check::ModelError;
+pub use evaluate::{EvaluateError, evaluate};
+pub use evaluation::{Blast, Class, Evaluation, Way};
+pub use model::{Atom, Entity, Evidence, Kind, Limit, Model, ModelBuilder, Rule};
+pub use needs::Needs;

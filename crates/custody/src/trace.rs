@@ -1,0 +1,207 @@
+//! Why a coalition reaches a power: one derivation, told in sentences.
+//!
+//! Among all derivations, the one told reaches every power at its earliest time, then rests on the
+//! strongest evidence (the weakest rule used is as strong as can be), then has the fewest steps on
+//! its longest path, then takes rules and needs in the order of the file.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::model::{Atom, Evidence, Kind, Model};
+use crate::program::{Node, Program, Step};
+use crate::reach::Reach;
+
+/// Tells derivations of one power.
+pub(crate) struct Tracer<'a> {
+    model: &'a Model,
+    reach: &'a Reach,
+    goal: usize,
+    /// The powers that the goal can rest on.
+    powers: BTreeSet<usize>,
+    /// The steps that reach them, in the order of the file.
+    steps: Vec<(usize, &'a Step)>,
+    sentences: Vec<String>,
+}
+
+/// A derivation told.
+pub(crate) struct Trace {
+    pub(crate) evidence: Evidence,
+    pub(crate) sentences: Vec<String>,
+}
+
+/// How a power was derived: in which round and by which step.
+#[derive(Clone, Copy)]
+struct Derived {
+    round: usize,
+    step: usize,
+}
+
+/// One coalition's derivation in progress.
+struct Search {
+    coalition: u32,
+    seconds: HashMap<usize, u64>,
+    derived: HashMap<usize, Derived>,
+}
+
+impl<'a> Tracer<'a> {
+    pub(crate) fn new(model: &'a Model, reach: &'a Reach, goal: usize) -> Self {
+        let program = model.program();
+        let powers = support(program, goal);
+        let steps = program.steps.iter().enumerate().filter(|(_, step)| powers.contains(&step.power));
+        let sentences = program.steps.iter().map(|step| sentence(model, step)).collect();
+        Self { model, reach, goal, steps: steps.collect(), powers, sentences }
+    }
+
+    /// Tells how this coalition reaches the goal, which it does.
+    pub(crate) fn tell(&self, coalition: u32) -> Trace {
+        let reached = |power: &usize| Some((*power, self.reach.seconds(*power, coalition)?));
+        let seconds = self.powers.iter().filter_map(reached).collect();
+        let mut search = Search { coalition, seconds, derived: HashMap::new() };
+        self.derive(&mut search);
+
+        let mut told = Told { steps: Vec::new(), always: false };
+        self.collect(&search, self.goal, &mut told);
+        self.trace(coalition, &told)
+    }
+
+    /// Derives powers with ever weaker evidence until the goal is among them.
+    fn derive(&self, search: &mut Search) {
+        let mut round = 0;
+        for evidence in Evidence::ALL {
+            loop {
+                if search.derived.contains_key(&self.goal) {
+                    return;
+                }
+                let news = self.round(search, evidence);
+                if news.is_empty() {
+                    break;
+                }
+                for (power, step) in news {
+                    search.derived.entry(power).or_insert(Derived { round, step });
+                }
+                round += 1;
+            }
+        }
+    }
+
+    fn round(&self, search: &Search, evidence: Evidence) -> Vec<(usize, usize)> {
+        let news = self.steps.iter().filter(|(index, step)| {
+            let due = search.seconds.get(&step.power).and_then(|by| by.checked_sub(step.after_seconds));
+            !search.derived.contains_key(&step.power)
+                && step.evidence <= evidence
+                && due.is_some_and(|by| search.meets(&step.needs, by, usize::MAX))
+                && !self.reach.is_blocked(*index, search.coalition)
+        });
+        news.map(|(index, step)| (step.power, *index)).collect()
+    }
+
+    /// Collects the steps below a power, each once and after those it rests on.
+    fn collect(&self, search: &Search, power: usize, told: &mut Told) {
+        let Some(Derived { round, step: index }) = search.derived.get(&power).copied() else { return };
+        let Some(step) = self.model.program().steps.get(index) else { return };
+        let Some(by) = search.seconds.get(&power).and_then(|by| by.checked_sub(step.after_seconds)) else {
+            return;
+        };
+        if told.steps.contains(&index) {
+            return;
+        }
+        let mut below = Vec::new();
+        search.choose(&step.needs, by, round, &mut below, &mut told.always);
+        for power in below {
+            self.collect(search, power, told);
+        }
+        told.steps.push(index);
+    }
+
+    fn trace(&self, coalition: u32, told: &Told) -> Trace {
+        let program = self.model.program();
+        let used = || told.steps.iter().filter_map(|index| program.steps.get(*index));
+        let evidence = used().map(|step| step.evidence).max().unwrap_or_default();
+        let mut sentences = Vec::new();
+        if told.always {
+            let guessable = self.model.atoms().iter().filter(|(_, atom)| atom.guessable);
+            let names: Vec<_> = guessable.map(|(name, _)| name.as_str()).collect();
+            sentences.push(format!("everybody has or can guess: {}", names.join(", ")));
+        }
+        for (_, variable) in (0..).zip(&program.variables).filter(|(bit, _)| coalition >> bit & 1 == 1) {
+            if let Some(Atom { kind: Kind::Doubt, says, .. }) = self.model.atoms().get(&variable.name) {
+                let says = says.as_deref().unwrap_or("it holds");
+                sentences.push(format!("{}: supposing that {says}", variable.name));
+            }
+        }
+        sentences.extend(told.steps.iter().filter_map(|index| self.sentences.get(*index)).cloned());
+        Trace { evidence, sentences }
+    }
+}
+
+/// The steps of a derivation, and whether a guessable atom was used.
+struct Told {
+    steps: Vec<usize>,
+    always: bool,
+}
+
+impl Search {
+    /// Whether needs are met by `by` with what was derived before `round`.
+    fn meets(&self, node: &Node, by: u64, round: usize) -> bool {
+        match node {
+            Node::Always => true,
+            Node::Variable(variable) => self.coalition >> variable & 1 == 1,
+            Node::Power(power) => {
+                self.derived.get(power).is_some_and(|derived| derived.round < round)
+                    && self.seconds.get(power).is_some_and(|seconds| *seconds <= by)
+            }
+            Node::Of(k, nodes) => {
+                nodes.iter().filter(|node| self.meets(node, by, round)).take(*k).count() == *k
+            }
+        }
+    }
+
+    /// The powers that needs rest on: of several that would do, the first as written.
+    fn choose(&self, node: &Node, by: u64, round: usize, below: &mut Vec<usize>, always: &mut bool) {
+        match node {
+            Node::Always => *always = true,
+            Node::Variable(_) => {}
+            Node::Power(power) => below.push(*power),
+            Node::Of(k, nodes) => {
+                for node in nodes.iter().filter(|node| self.meets(node, by, round)).take(*k) {
+                    self.choose(node, by, round, below, always);
+                }
+            }
+        }
+    }
+}
+
+/// The powers on which `goal` can rest, itself included.
+fn support(program: &Program, goal: usize) -> BTreeSet<usize> {
+    let mut support = BTreeSet::from([goal]);
+    let mut open = vec![goal];
+    while let Some(power) = open.pop() {
+        for step in program.steps.iter().filter(|step| step.power == power) {
+            step.needs.powers(&mut |below| {
+                if support.insert(below) {
+                    open.push(below);
+                }
+            });
+        }
+    }
+    support
+}
+
+/// A step as a sentence: the power, the reason, the delay, what did not stop it.
+fn sentence(model: &Model, step: &Step) -> String {
+    let power = model.program().powers.get(step.power).map_or("", String::as_str);
+    let Some(rule) = step.text.and_then(|index| model.rules().get(index)) else {
+        return match &step.needs {
+            Node::Power(0) => format!("{power}: whoever can move anything can move this"),
+            _ => format!("{power}: whoever sets the conditions takes the funds"),
+        };
+    };
+    let mut sentence =
+        format!("{power}: {}", if rule.because.is_empty() { "no reason given" } else { &rule.because });
+    if rule.after_seconds > 0 {
+        sentence.push_str(&format!(" (after {} seconds)", rule.after_seconds));
+    }
+    if let Some(cancel) = &rule.cancel {
+        sentence.push_str(&format!(", and nobody else reaches `{cancel}` in time to stop it"));
+    }
+    sentence
+}
