@@ -27,7 +27,10 @@ const FROM_DEBIAN: [Need; 3] = [
 /// A copy of the lock file that `tools/node_modules` was made from.
 const NPM_STAMP: &str = "tools/node_modules/.installed-from.json";
 const NPM_LOCK: &str = "tools/package-lock.json";
+/// No optional dependency, although it fits one platform only: npm leaves such out in silence where it dislikes the
+/// version of Node, as with Debian's own.
 const ANVIL: &str = "tools/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil";
+const ANVIL_FITS: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
 /// Where `cohold` looks for the local chain first.
 pub(crate) const ANVIL_VARIABLE: &str = "COHOLD_ANVIL";
 
@@ -101,7 +104,11 @@ fn from_npm(root: &Path) -> Result<()> {
     if fs::read_to_string(root.join(NPM_STAMP)).is_ok_and(|stamp| stamp == lock) {
         return Ok(());
     }
-    let args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    let mut args = vec!["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    if !ANVIL_FITS {
+        // Else npm refuses the Solidity compiler together with a local chain that cannot start.
+        args.push("--force");
+    }
     eprintln!("xtask: installing from npm into tools/node_modules: {}", locked_packages(&lock)?);
     shell::run(&mut shell::program("npm", &root.join("tools"), &args))?;
     fs::write(root.join(NPM_STAMP), lock).with_context(|| format!("cannot write `{NPM_STAMP}`"))
@@ -125,7 +132,7 @@ fn anvil(root: &Path) -> Result<PathBuf> {
         return Ok(chosen.into());
     }
     let from_npm = root.join(ANVIL);
-    if from_npm.is_file() {
+    if ANVIL_FITS && from_npm.is_file() {
         return Ok(from_npm);
     }
     shell::on_path("anvil").with_context(|| {
