@@ -43,6 +43,7 @@ mod reach;
 pub mod sheet;
 mod table;
 mod trace;
+mod words;
 
 pub use check::ModelError;
 pub use evaluate::{EvaluateError, evaluate};

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::model::{Atom, Evidence, Kind, Model};
 use crate::program::{Node, Program, Step};
 use crate::reach::Reach;
+use crate::words;
 
 /// Tells derivations of one power.
 pub(crate) struct Tracer<'a> {
@@ -198,7 +199,7 @@ fn sentence(model: &Model, step: &Step) -> String {
     let mut sentence =
         format!("{power}: {}", if rule.because.is_empty() { "no reason given" } else { &rule.because });
     if rule.after_seconds > 0 {
-        sentence.push_str(&format!(" (after {} seconds)", rule.after_seconds));
+        sentence.push_str(&format!(" ({})", words::when(rule.after_seconds)));
     }
     if let Some(cancel) = &rule.cancel {
         sentence.push_str(&format!(", and nobody else reaches `{cancel}` in time to stop it"));

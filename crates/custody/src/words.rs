@@ -1,0 +1,165 @@
+//! Words for people: durations, lists, names with their owners, lines that fit.
+
+use crate::model::{Kind, Limit, Model};
+
+/// The widest line that is printed.
+pub(crate) const COLUMNS: usize = 100;
+
+/// "at once", "after 2 days", "after 1 hour 30 minutes".
+pub(crate) fn when(seconds: u64) -> String {
+    if seconds == 0 { "at once".to_owned() } else { format!("after {}", duration(seconds)) }
+}
+
+/// The exact time in the units that are not zero.
+pub(crate) fn duration(seconds: u64) -> String {
+    let units = [
+        (seconds / 86_400, "day"),
+        (seconds / 3_600 % 24, "hour"),
+        (seconds / 60 % 60, "minute"),
+        (seconds % 60, "second"),
+    ];
+    let parts = units.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| plural(*count, unit));
+    let parts: Vec<_> = parts.collect();
+    if parts.is_empty() { plural(0, "second") } else { parts.join(" ") }
+}
+
+fn plural(count: u64, unit: &str) -> String {
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+}
+
+/// "a", "a and b", "a, b and c".
+pub(crate) fn list(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [word] => word.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// A limit as a clause: "at most 500 USDC in 1 day, only to merchants".
+pub(crate) fn limit(limit: &Limit) -> String {
+    let asset = limit.asset.as_deref().unwrap_or("of any asset");
+    let mut clause = match &limit.amount {
+        Some(amount) => format!("at most {amount} {asset}"),
+        None => format!(
+            "any amount {}",
+            limit.asset.as_deref().map_or(asset.to_owned(), |asset| format!("of {asset}"))
+        ),
+    };
+    if let Some(window_seconds) = limit.window_seconds {
+        clause.push_str(&format!(" in {}", duration(window_seconds)));
+    }
+    match limit.receivers.as_slice() {
+        [] => clause.push_str(", to anybody"),
+        receivers => clause.push_str(&format!(", only to {}", list(receivers))),
+    }
+    clause
+}
+
+/// The entity of an atom.
+pub(crate) fn entity<'a>(model: &'a Model, atom: &str) -> Option<&'a str> {
+    model.atoms().get(atom).and_then(|atom| atom.entity.as_deref())
+}
+
+/// "ana's phone"; for a doubt what it says.
+pub(crate) fn atom(model: &Model, name: &str) -> String {
+    match model.atoms().get(name) {
+        Some(atom) if atom.kind == Kind::Doubt => doubt(model, name),
+        _ => entity(model, name).map_or(name.to_owned(), |entity| format!("{entity}'s {name}")),
+    }
+}
+
+/// What a doubt says.
+pub(crate) fn doubt(model: &Model, name: &str) -> String {
+    let says = model.atoms().get(name).and_then(|atom| atom.says.clone());
+    says.unwrap_or_else(|| format!("`{name}` holds"))
+}
+
+/// Names by their entities, in the order in which the entities first stand.
+pub(crate) fn by_entity<'a>(model: &'a Model, atoms: &[&'a str]) -> Vec<(&'a str, Vec<String>)> {
+    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
+    for name in atoms {
+        let owner = entity(model, name).unwrap_or("nobody");
+        match groups.iter_mut().find(|(entity, _)| *entity == owner) {
+            Some((_, names)) => names.push((*name).to_owned()),
+            None => groups.push((owner, vec![(*name).to_owned()])),
+        }
+    }
+    groups
+}
+
+/// "acme's cosigner and backup together with ana's phone, if a copy of share 1 was kept".
+pub(crate) fn coalition(model: &Model, coalition: &[String], doubts: &[String]) -> String {
+    let solid: Vec<&str> =
+        coalition.iter().filter(|name| !doubts.contains(name)).map(String::as_str).collect();
+    let groups = by_entity(model, &solid);
+    let groups: Vec<_> = groups.iter().map(|(entity, names)| format!("{entity}'s {}", list(names))).collect();
+    let who = if groups.is_empty() { "anybody at all".to_owned() } else { groups.join(" together with ") };
+    format!("{who}{}", supposing(model, doubts))
+}
+
+/// ", if a copy was kept and the firmware is broken"; nothing without doubts.
+pub(crate) fn supposing(model: &Model, doubts: &[String]) -> String {
+    if doubts.is_empty() {
+        return String::new();
+    }
+    let doubts: Vec<_> = doubts.iter().map(|name| doubt(model, name)).collect();
+    format!(", if {}", list(&doubts))
+}
+
+/// Breaks a text into lines of at most [`COLUMNS`]; the first begins with `first`, the others are
+/// indented as far as it is wide.
+pub(crate) fn wrap(first: &str, text: &str) -> String {
+    let indent = first.chars().count();
+    let room = COLUMNS.saturating_sub(indent).max(20);
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace().flat_map(|word| pieces(word, room)) {
+        let Some(line) = lines.last_mut() else { break };
+        let space = usize::from(!line.is_empty());
+        if line.chars().count() + space + word.chars().count() > room {
+            lines.push(word);
+        } else {
+            line.push_str(if space == 1 { " " } else { "" });
+            line.push_str(&word);
+        }
+    }
+    let gap = " ".repeat(indent);
+    let lines = lines
+        .iter()
+        .enumerate()
+        .map(|(index, line)| format!("{}{line}\n", if index == 0 { first } else { &gap }));
+    lines.collect()
+}
+
+/// A word too long for a line, in parts.
+fn pieces(word: &str, room: usize) -> Vec<String> {
+    let characters: Vec<char> = word.chars().collect();
+    characters.chunks(room).map(|piece| piece.iter().collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COLUMNS, duration, list, when, wrap};
+
+    #[test]
+    fn durations_are_exact() {
+        assert_eq!(when(0), "at once");
+        assert_eq!(when(172_800), "after 2 days");
+        assert_eq!(duration(90_061), "1 day 1 hour 1 minute 1 second");
+        assert_eq!(duration(0), "0 seconds");
+    }
+
+    #[test]
+    fn lists_read_like_sentences() {
+        let words = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!(list(&words), "a, b and c");
+        assert_eq!(list(words.get(..2).unwrap_or_default()), "a and b");
+    }
+
+    #[test]
+    fn lines_fit_whatever_is_printed() {
+        let page = wrap("  1. ", &format!("{} {}", "word ".repeat(60), "x".repeat(300)));
+        assert!(page.lines().all(|line| line.chars().count() <= COLUMNS));
+        assert!(page.lines().skip(1).all(|line| line.starts_with("     ")));
+    }
+}
