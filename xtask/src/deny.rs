@@ -24,7 +24,7 @@ pub(crate) fn check(root: &Path) -> Result<Advisories> {
             reason: "git could not fetch the RustSec database, see above; licences and sources were checked",
         });
     }
-    deny(&["--locked", "check", "--disable-fetch", "advisories"])?;
+    deny(&["--locked", "check", "advisories"])?;
     Ok(Advisories::Checked)
 }
 
