@@ -10,8 +10,8 @@ use crate::needs::Needs;
 /// A condition over variables and powers.
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
-    /// Met by everybody: a guessable atom.
-    Always,
+    /// Met by everybody: the guessable atom with this index.
+    Always(usize),
     /// The atom with this variable.
     Variable(u32),
     /// The power with this index.
@@ -52,6 +52,8 @@ pub(crate) struct Component {
 pub(crate) struct Program {
     /// Parties and objects first, then doubts, each by name: bit `i` of a coalition is variable `i`.
     pub(crate) variables: Vec<Variable>,
+    /// Names of guessable atoms.
+    pub(crate) guessable: Vec<String>,
     /// How many variables are parties or objects.
     pub(crate) solid: u32,
     /// Names of powers: `move`, `rule`, `recover`, each `move[limit]`, then the model's own.
@@ -71,7 +73,8 @@ impl Program {
         let solid = variables.iter().filter(|variable| !variable.doubt).count();
         let account_powers = 3 + source.limits.len();
         let powers = powers(source);
-        let names = Names::new(source, &variables, &powers);
+        let guessable = guessable(source);
+        let names = Names::new(source, &variables, &guessable, &powers);
 
         let mut steps = Vec::new();
         for (index, rule) in source.rules.iter().enumerate() {
@@ -92,7 +95,7 @@ impl Program {
         let components = components(&steps, powers.len());
         cancel_check(&components, &steps, source)?;
         let solid = u32::try_from(solid).unwrap_or(u32::MAX);
-        Ok(Self { variables, solid, powers, account_powers, steps, components })
+        Ok(Self { variables, guessable, solid, powers, account_powers, steps, components })
     }
 }
 
@@ -110,6 +113,11 @@ fn variables(source: &Source) -> Vec<Variable> {
         .collect();
     variables.sort_by_key(|variable| variable.doubt);
     variables
+}
+
+fn guessable(source: &Source) -> Vec<String> {
+    let guessable = source.atoms.iter().filter(|(_, atom)| atom.guessable);
+    guessable.map(|(name, _)| name.clone()).collect()
 }
 
 fn powers(source: &Source) -> Vec<String> {
@@ -142,10 +150,14 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn new(source: &'a Source, variables: &'a [Variable], powers: &'a [String]) -> Self {
+    fn new(
+        source: &'a Source,
+        variables: &'a [Variable],
+        guessable: &'a [String],
+        powers: &'a [String],
+    ) -> Self {
         let mut nodes = HashMap::new();
-        let guessable = source.atoms.iter().filter(|(_, atom)| atom.guessable);
-        nodes.extend(guessable.map(|(name, _)| (name.as_str(), Node::Always)));
+        nodes.extend(guessable.iter().enumerate().map(|(index, name)| (name.as_str(), Node::Always(index))));
         nodes.extend(
             (0..).zip(variables).map(|(index, variable)| (variable.name.as_str(), Node::Variable(index))),
         );
@@ -190,7 +202,7 @@ impl Node {
     /// Calls `visit` with each power that is named here.
     pub(crate) fn powers(&self, visit: &mut impl FnMut(usize)) {
         match self {
-            Self::Always | Self::Variable(_) => {}
+            Self::Always(_) | Self::Variable(_) => {}
             Self::Power(power) => visit(*power),
             Self::Of(_, nodes) => nodes.iter().for_each(|node| node.powers(visit)),
         }

@@ -178,7 +178,7 @@ impl Reach {
     /// The coalitions of a block that meet the needs by `seconds`; `now` goes before the layers.
     fn needs(&self, node: &Node, seconds: u64, index: usize, now: &Now) -> Block {
         match node {
-            Node::Always => table::EVERY,
+            Node::Always(_) => table::EVERY,
             Node::Variable(variable) => table::members(*variable, index),
             Node::Power(power) => *now.get(*power).unwrap_or_else(|| self.block(*power, seconds, index)),
             Node::Of(1, nodes) => nodes.iter().fold(table::NONE, |mut block, node| {
@@ -280,7 +280,7 @@ impl<'a> Sweep<'a> {
 
 fn work(node: &Node) -> usize {
     match node {
-        Node::Always | Node::Variable(_) | Node::Power(_) => 1,
+        Node::Always(_) | Node::Variable(_) | Node::Power(_) => 1,
         Node::Of(k, nodes) => {
             let each = if *k == nodes.len() { 1 } else { *k };
             nodes.len() * each + nodes.iter().map(work).sum::<usize>()

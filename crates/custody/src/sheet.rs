@@ -200,7 +200,7 @@ fn doubts(model: &Model, evaluation: &Evaluation) -> String {
     } else {
         text.push_str(&wrap(
             "  ",
-            "The class holds as long as none of these comes true; outsiders could then act without the user:",
+            "The class holds until one line of these comes true, each as a whole; all outsiders together could then act without the user:",
         ));
         text.push_str(&numbered(evaluation.assuming.iter().map(|set| {
             let says: Vec<_> = set.iter().map(|name| words::doubt(model, name)).collect();
@@ -237,7 +237,7 @@ fn counter_examples(model: &Model, evaluation: &Evaluation) -> Vec<String> {
         let verb = Verb::of(model, &power).phrase();
         sentences.push(match shortest(model, ways) {
             Some(way) => counter_example(model, way, &verb),
-            None => format!("nobody can {verb}{}.", even_with_doubts(model)),
+            None => format!("without the user nobody can {verb}{}.", even_with_doubts(model)),
         });
     }
     let outside = |set: &&Vec<String>| set.iter().all(|name| !is_users(model, name));
@@ -245,7 +245,7 @@ fn counter_examples(model: &Model, evaluation: &Evaluation) -> Vec<String> {
         let who = who(model, set, &[]);
         sentences.push(format!("{who} can freeze: nobody else can then move the funds."));
     } else {
-        sentences.push("nobody can freeze the funds.".to_owned());
+        sentences.push("without the user nobody can freeze the funds.".to_owned());
     }
     sentences
 }

@@ -59,7 +59,7 @@ impl<'a> Tracer<'a> {
         let mut search = Search { coalition, seconds, derived: HashMap::new() };
         self.derive(&mut search);
 
-        let mut told = Told { steps: Vec::new(), always: false };
+        let mut told = Told::default();
         self.collect(&search, self.goal, &mut told);
         self.trace(coalition, &told)
     }
@@ -105,9 +105,10 @@ impl<'a> Tracer<'a> {
         if told.steps.contains(&index) {
             return;
         }
-        let mut below = Vec::new();
-        search.choose(&step.needs, by, round, &mut below, &mut told.always);
-        for power in below {
+        let mut chosen = Chosen::default();
+        search.choose(&step.needs, by, round, &mut chosen);
+        told.guessed.extend(chosen.guessed);
+        for power in chosen.powers {
             self.collect(search, power, told);
         }
         told.steps.push(index);
@@ -118,10 +119,8 @@ impl<'a> Tracer<'a> {
         let used = || told.steps.iter().filter_map(|index| program.steps.get(*index));
         let evidence = used().map(|step| step.evidence).max().unwrap_or_default();
         let mut sentences = Vec::new();
-        if told.always {
-            let guessable = self.model.atoms().iter().filter(|(_, atom)| atom.guessable);
-            let names: Vec<_> = guessable.map(|(name, _)| name.as_str()).collect();
-            sentences.push(format!("everybody has or can guess: {}", names.join(", ")));
+        for name in told.guessed.iter().filter_map(|index| program.guessable.get(*index)) {
+            sentences.push(format!("{name}: everybody has or can guess `{name}`"));
         }
         for (_, variable) in (0..).zip(&program.variables).filter(|(bit, _)| coalition >> bit & 1 == 1) {
             if let Some(Atom { kind: Kind::Doubt, says, .. }) = self.model.atoms().get(&variable.name) {
@@ -134,17 +133,25 @@ impl<'a> Tracer<'a> {
     }
 }
 
-/// The steps of a derivation, and whether a guessable atom was used.
+/// What a derivation uses: steps, each after those it rests on, and guessable atoms.
+#[derive(Default)]
 struct Told {
     steps: Vec<usize>,
-    always: bool,
+    guessed: BTreeSet<usize>,
+}
+
+/// What the needs of one step rest on: powers and guessable atoms.
+#[derive(Default)]
+struct Chosen {
+    powers: Vec<usize>,
+    guessed: Vec<usize>,
 }
 
 impl Search {
     /// Whether needs are met by `by` with what was derived before `round`.
     fn meets(&self, node: &Node, by: u64, round: usize) -> bool {
         match node {
-            Node::Always => true,
+            Node::Always(_) => true,
             Node::Variable(variable) => self.coalition >> variable & 1 == 1,
             Node::Power(power) => {
                 self.derived.get(power).is_some_and(|derived| derived.round < round)
@@ -156,15 +163,15 @@ impl Search {
         }
     }
 
-    /// The powers that needs rest on: of several that would do, the first as written.
-    fn choose(&self, node: &Node, by: u64, round: usize, below: &mut Vec<usize>, always: &mut bool) {
+    /// What needs rest on: of several that would do, the first as written.
+    fn choose(&self, node: &Node, by: u64, round: usize, chosen: &mut Chosen) {
         match node {
-            Node::Always => *always = true,
+            Node::Always(index) => chosen.guessed.push(*index),
             Node::Variable(_) => {}
-            Node::Power(power) => below.push(*power),
+            Node::Power(power) => chosen.powers.push(*power),
             Node::Of(k, nodes) => {
                 for node in nodes.iter().filter(|node| self.meets(node, by, round)).take(*k) {
-                    self.choose(node, by, round, below, always);
+                    self.choose(node, by, round, chosen);
                 }
             }
         }

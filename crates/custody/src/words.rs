@@ -1,5 +1,7 @@
 //! Words for people: durations, lists, names with their owners, lines that fit.
 
+use std::collections::BTreeMap;
+
 use crate::model::{Kind, Limit, Model};
 
 /// The widest line that is printed.
@@ -75,15 +77,11 @@ pub(crate) fn doubt(model: &Model, name: &str) -> String {
     says.unwrap_or_else(|| format!("`{name}` holds"))
 }
 
-/// Names by their entities, in the order in which the entities first stand.
-pub(crate) fn by_entity<'a>(model: &'a Model, atoms: &[&'a str]) -> Vec<(&'a str, Vec<String>)> {
-    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
+/// Names by their entities.
+pub(crate) fn by_entity<'a>(model: &'a Model, atoms: &[&'a str]) -> BTreeMap<&'a str, Vec<String>> {
+    let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for name in atoms {
-        let owner = entity(model, name).unwrap_or("nobody");
-        match groups.iter_mut().find(|(entity, _)| *entity == owner) {
-            Some((_, names)) => names.push((*name).to_owned()),
-            None => groups.push((owner, vec![(*name).to_owned()])),
-        }
+        groups.entry(entity(model, name).unwrap_or("nobody")).or_default().push((*name).to_owned());
     }
     groups
 }
