@@ -72,7 +72,7 @@ pub(crate) async fn fund(chain: &Chain, account: Address, amount: Amount) {
     chain.rpc().request::<serde_json::Value>("anvil_setBalance", params, Repeat::Never).await.unwrap();
 }
 
-/// Mines blocks.
+/// Mines blocks; with the first, whatever waits. Anvil by itself mines a moment after it answers.
 pub(crate) async fn mine(chain: &Chain, blocks: u64) {
     let params = json!([format!("{blocks:#x}")]);
     chain.rpc().request::<serde_json::Value>("anvil_mine", params, Repeat::Never).await.unwrap();
@@ -83,7 +83,8 @@ pub(crate) async fn deploy(chain: &Chain, code: Vec<u8>) -> Address {
     let accounts: Vec<Address> = chain.rpc().request("eth_accounts", json!([]), Repeat::Safe).await.unwrap();
     let params = json!([{ "from": accounts[0], "data": HexBytes(code), "gas": "0x2dc6c0" }]);
     let hash: HexBytes = chain.rpc().request("eth_sendTransaction", params, Repeat::Never).await.unwrap();
-    let inclusion = chain.inclusion(&hash.0.try_into().unwrap()).await.unwrap().expect("mined at once");
+    mine(chain, 1).await;
+    let inclusion = chain.inclusion(&hash.0.try_into().unwrap()).await.unwrap().expect("mined");
     assert!(inclusion.succeeded);
     inclusion.contract.expect("a contract")
 }

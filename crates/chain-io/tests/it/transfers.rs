@@ -74,6 +74,7 @@ async fn ether_moves() {
     assert_eq!(chain.transaction(&signed.hash).await, Ok(None));
     assert_eq!(chain.inclusion(&signed.hash).await, Ok(None));
     assert_eq!(chain.broadcast(&signed).await, Ok(Broadcast::Accepted));
+    mine(&chain, 1).await;
     assert_eq!(chain.broadcast(&signed).await, Ok(Broadcast::AlreadyKnown), "mined meanwhile");
 
     let inclusion = chain.inclusion(&signed.hash).await.unwrap().unwrap();
@@ -81,8 +82,8 @@ async fn ether_moves() {
     assert_eq!((inclusion.gas_used, inclusion.contract), (21_000, None));
     let block = chain.block(BlockTag::Number(inclusion.block_number)).await.unwrap().unwrap();
     assert_eq!(block.hash, inclusion.block_hash);
-    assert_eq!(chain.block_number().await, Ok(block.number));
-    assert_eq!(chain.block(BlockTag::Number(block.number + 1)).await, Ok(None));
+    assert!(chain.block_number().await.is_ok_and(|newest| newest >= block.number));
+    assert_eq!(chain.block(BlockTag::Number(block.number + 1000)).await, Ok(None));
     let known = chain.transaction(&signed.hash).await.unwrap().unwrap();
     assert_eq!((known.from, known.nonce, known.block_number), (payer.address, 0, Some(block.number)));
 
@@ -115,6 +116,7 @@ async fn tokens_move() {
     for round in 1..=2_u128 {
         let signed = signed(&chain, &payer, &wish).await;
         assert_eq!(chain.broadcast(&signed).await, Ok(Broadcast::Accepted));
+        mine(&chain, 1).await;
         let inclusion = chain.inclusion(&signed.hash).await.unwrap().unwrap();
         assert!(inclusion.succeeded && inclusion.gas_used < signed.decoded.gas_limit);
         let receiver: Address = RECEIVER.parse().unwrap();
