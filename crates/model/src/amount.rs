@@ -37,6 +37,8 @@ pub enum AmountError {
 impl Amount {
     /// Nothing.
     pub const ZERO: Self = Self(U256::ZERO);
+    /// The most that there can be.
+    pub const MAX: Self = Self(U256::MAX);
 
     /// Reads a text such as `1.5` with the asset's decimals.
     pub fn parse(text: &str, decimals: u8) -> Result<Self, AmountError> {

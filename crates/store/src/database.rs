@@ -1,0 +1,212 @@
+//! One SQLite file: how it is opened, migrated, and what its errors mean.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+
+/// Why a database call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file is not a sound database.
+    #[error(
+        "the database `{path}` is damaged ({detail}): stop, keep a copy of it, and restore the last backup"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        detail: String,
+    },
+    /// No room.
+    #[error("the disk that holds `{0}` is full: free some space and try again; nothing was lost")]
+    Full(PathBuf),
+    /// Another process has it.
+    #[error("the database `{0}` is in use by another process: stop that one first")]
+    Busy(PathBuf),
+    /// Made by a later version.
+    #[error(
+        "the database `{path}` is of schema version {found}, this program knows {known}: use a newer program"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+        /// The latest that is known here.
+        known: u32,
+    },
+    /// A stored document cannot be read.
+    #[error("a row of `{table}` cannot be read: {detail}")]
+    Row {
+        /// The table.
+        table: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Anything else that SQLite says.
+    #[error("the database `{path}` cannot be used: {source}")]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The file cannot be made or protected.
+    #[error("the database `{path}` cannot be opened: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// One database file.
+#[derive(Debug)]
+pub struct Database {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl Database {
+    /// Opens or makes the file (mode 0600), checks it, and brings it to the latest schema.
+    /// `migrations` are SQL scripts, one per schema version, never changed once released.
+    pub fn open(path: &Path, migrations: &[&str]) -> Result<Self, StoreError> {
+        create_private(path).map_err(|source| StoreError::File { path: path.into(), source })?;
+        let told = |error| explain(path, error);
+        let mut connection = Connection::open(path).map_err(told)?;
+        connection.busy_timeout(Duration::from_secs(10)).map_err(told)?;
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                 PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8000;",
+            )
+            .map_err(told)?;
+        let verdict: String =
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(told)?;
+        if verdict != "ok" {
+            return Err(StoreError::Damaged { path: path.into(), detail: verdict });
+        }
+        migrate(&mut connection, path, migrations)?;
+        Ok(Self { path: path.into(), connection: Mutex::new(connection) })
+    }
+
+    /// Reads, in one consistent view.
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail<E>>,
+    ) -> Result<T, E> {
+        self.run(TransactionBehavior::Deferred, work)
+    }
+
+    /// Writes: all or nothing, on the disk when this returns.
+    pub fn write<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail<E>>,
+    ) -> Result<T, E> {
+        self.run(TransactionBehavior::Immediate, work)
+    }
+
+    fn run<T, E: From<StoreError>>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail<E>>,
+    ) -> Result<T, E> {
+        // A panic elsewhere rolled its transaction back; the connection is sound.
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = |error| E::from(explain(&self.path, error));
+        let transaction = connection.transaction_with_behavior(behavior).map_err(told)?;
+        match work(&transaction) {
+            Ok(value) => transaction.commit().map(|()| value).map_err(told),
+            Err(Fail::Sqlite(error)) => Err(told(error)),
+            Err(Fail::Refused(error)) => Err(error),
+        }
+    }
+}
+
+/// How work within a transaction fails; it is rolled back either way.
+#[derive(Debug)]
+pub enum Fail<E> {
+    /// SQLite said no.
+    Sqlite(rusqlite::Error),
+    /// The work itself said no.
+    Refused(E),
+}
+
+impl<E> From<rusqlite::Error> for Fail<E> {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// Writes a document as canonical as it was hashed; reading it back must give the same digest.
+pub(crate) fn to_text<T: serde::Serialize, E: From<StoreError>>(
+    table: &'static str,
+    value: &T,
+) -> Result<String, Fail<E>> {
+    serde_json::to_string(value)
+        .map_err(|e| Fail::Refused(StoreError::Row { table, detail: e.to_string() }.into()))
+}
+
+/// Reads a stored document.
+pub(crate) fn from_text<T: serde::de::DeserializeOwned, E: From<StoreError>>(
+    table: &'static str,
+    text: &str,
+) -> Result<T, Fail<E>> {
+    serde_json::from_str(text)
+        .map_err(|e| Fail::Refused(StoreError::Row { table, detail: e.to_string() }.into()))
+}
+
+/// Parses a stored value such as an id.
+pub(crate) fn parse<T: std::str::FromStr, E: From<StoreError>>(
+    table: &'static str,
+    text: &str,
+) -> Result<T, Fail<E>>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|e: T::Err| Fail::Refused(StoreError::Row { table, detail: e.to_string() }.into()))
+}
+
+/// Seconds as SQLite keeps them; beyond the year 292 billion they saturate.
+pub(crate) fn seconds(time: u64) -> i64 {
+    i64::try_from(time).unwrap_or(i64::MAX)
+}
+
+fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Damaged { path, detail: error.to_string() }
+        }
+        Some(ErrorCode::DiskFull) => StoreError::Full(path),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(path),
+        _ => StoreError::Sqlite { path, source: error },
+    }
+}
+
+fn create_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), StoreError> {
+    let told = |error| explain(path, error);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(told)?;
+    let found: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(told)?;
+    let known = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
+    if found > known {
+        return Err(StoreError::Newer { path: path.into(), found, known });
+    }
+    for script in migrations.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
+        transaction.execute_batch(script).map_err(told)?;
+    }
+    transaction.pragma_update(None, "user_version", known).map_err(told)?;
+    transaction.commit().map_err(told)
+}

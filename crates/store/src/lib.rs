@@ -1,0 +1,11 @@
+//! Databases of coordinator, nodes and devices, on SQLite.
+//!
+//! Every call returns only after what it says is on the disk (`synchronous = FULL`): callers persist,
+//! then send. Calls block; a service makes them off its loop.
+
+pub mod crash;
+pub mod database;
+pub mod party;
+
+pub use database::{Database, StoreError};
+pub use party::PartyStore;

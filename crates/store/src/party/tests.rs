@@ -1,0 +1,204 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cohold_model::account::{Card, PartyKind, Role, Template, Terms, keygen_session};
+use cohold_model::charter::KeyBinding;
+use cohold_model::intent::Asset;
+use cohold_model::{Amount, Epoch, HexBytes, IdentitySecret, RequestId};
+
+use super::*;
+
+type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+fn secret(seed: u8) -> IdentitySecret {
+    IdentitySecret::from_seed(&mut [seed; 32])
+}
+
+fn proposal(account: AccountId) -> Result<Signed<Proposal>> {
+    let card = |name: &str, seed: u8| -> Result<Card> {
+        Ok(Card {
+            party: name.parse()?,
+            entity: "me".parse()?,
+            kind: PartyKind::Device,
+            identity: secret(seed).public(),
+            seal: Digest([seed; 32]),
+        })
+    };
+    let terms = Terms {
+        account,
+        template: Template::Free,
+        entities: BTreeMap::from([("me".parse()?, Role::User)]),
+        parties: vec![card("device", 1)?, card("other", 2)?],
+        threshold: 2,
+        approvers: BTreeSet::from(["device".parse()?]),
+    };
+    let proposal = Proposal { terms, proposer: "device".parse()?, created_at: 1 };
+    Ok(Signed::by(proposal, "device".parse()?, &secret(1)))
+}
+
+fn charter(proposal: &Signed<Proposal>) -> Charter {
+    let key = KeyBinding {
+        public_key: HexBytes(vec![2; 33]),
+        public_shares: vec![HexBytes(vec![2; 33]), HexBytes(vec![3; 33])],
+        chain_code: Digest([0; 32]),
+        transcript: Digest([1; 32]),
+    };
+    Charter { version: 1, terms: proposal.document.terms.clone(), epoch: Epoch::FIRST, key, created_at: 1 }
+}
+
+fn signed(charter: &Charter) -> Result<Signed<Charter>> {
+    let mut signed = Signed::by(charter.clone(), "device".parse()?, &secret(1));
+    signed.signatures.insert("other".parse()?, secret(2).sign(&charter.digest()));
+    signed.check()?;
+    Ok(signed)
+}
+
+fn account(n: u8) -> Result<AccountId> {
+    Ok(format!("acc_{n:032x}").parse()?)
+}
+
+fn request(n: u32) -> Result<RequestId> {
+    Ok(format!("req_{n:032x}").parse()?)
+}
+
+fn spending(n: u32, session: u32, amount: u128, per_day: u128) -> Result<Spending<'static>> {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&session.to_be_bytes());
+    Ok(Spending {
+        account: account(1)?,
+        request: request(n)?,
+        plan: Digest([1; 32]),
+        session: SessionId(Digest(bytes)),
+        chain_id: 1,
+        nonce: 7,
+        asset: &Asset::Native,
+        amount: Amount::from(amount),
+        per_day: Some(Amount::from(per_day)),
+    })
+}
+
+#[test]
+fn an_account_comes_into_force_step_by_step_and_survives_reopening() -> Result {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("party.sqlite");
+    let id = account(1)?;
+    let proposal = proposal(id)?;
+    let session = keygen_session(&proposal);
+    let charter = charter(&proposal);
+    let key = SealedKey { share: vec![1], auxiliary: vec![2] };
+
+    let store = PartyStore::open(&path)?;
+    assert!(store.account_keep(&charter, "dkls23", &key, 5).is_err(), "nothing was begun");
+    store.account_begin(&proposal, session, 1)?;
+    assert!(matches!(store.account_begin(&proposal, session, 1), Err(AccountError::Used(_))));
+    assert!(store.account_list(None, 10)?.is_empty(), "no half account is listed");
+    drop(store);
+
+    let store = PartyStore::open(&path)?;
+    store.account_keep(&charter, "dkls23", &key, 5)?;
+    assert!(store.account_drop(id).is_err(), "a kept share is not dropped");
+    assert_eq!(store.account_drop_unfinished()?, 0);
+    assert_eq!(store.account_pending()?, vec![charter.clone()]);
+    assert!(store.account_show(id)?.is_none() && store.account_list(None, 10)?.is_empty());
+
+    let mut other = charter.clone();
+    other.created_at = 2;
+    assert!(matches!(store.account_activate(&signed(&other)?), Err(AccountError::Unknown(_))));
+    store.account_activate(&signed(&charter)?)?;
+    store.account_activate(&signed(&charter)?)?;
+    store.ban_insert(id, PartyIndex::try_from(2)?, "evidence", 9)?;
+    drop(store);
+
+    let store = PartyStore::open(&path)?;
+    let active = store.account_show(id)?.ok_or("not active")?;
+    assert_eq!((active.charter.document, active.held_since), (charter, 5));
+    assert_eq!(active.banned, vec![PartyIndex::try_from(2)?]);
+    assert_eq!(store.account_list(None, 10)?.len(), 1);
+    assert!(store.account_list(Some(id), 10)?.is_empty());
+    let found = store.key_show(id, 1, "dkls23")?.ok_or("no key")?;
+    assert_eq!((found.share, found.auxiliary), (vec![1], vec![2]));
+    Ok(())
+}
+
+#[test]
+fn a_cut_off_key_generation_is_forgotten_but_its_session_is_not() -> Result {
+    let folder = tempfile::tempdir()?;
+    let store = PartyStore::open(&folder.path().join("party.sqlite"))?;
+    let proposal = proposal(account(1)?)?;
+    store.account_begin(&proposal, keygen_session(&proposal), 1)?;
+    assert_eq!(store.account_drop_unfinished()?, 1);
+    let again = store.account_begin(&proposal, keygen_session(&proposal), 1);
+    assert!(matches!(again, Err(AccountError::Used(_))));
+    Ok(())
+}
+
+#[test]
+fn a_request_is_counted_once_and_never_gets_a_second_nonce() -> Result {
+    let folder = tempfile::tempdir()?;
+    let store = PartyStore::open(&folder.path().join("party.sqlite"))?;
+    assert_eq!(store.reserve(&spending(1, 1, 60, 100)?, 1000)?, Reserved::New);
+    assert_eq!(store.reserve(&spending(1, 2, 60, 100)?, 1000)?, Reserved::Again);
+    assert!(matches!(store.reserve(&spending(1, 2, 60, 100)?, 1000), Err(ReserveError::Session(_))));
+    let other_nonce = Spending { plan: Digest([2; 32]), nonce: 8, ..spending(1, 3, 60, 100)? };
+    assert!(matches!(store.reserve(&other_nonce, 1000), Err(ReserveError::Nonce { .. })));
+    let bump = Spending { plan: Digest([2; 32]), ..spending(1, 4, 60, 100)? };
+    assert_eq!(store.reserve(&bump, 1000)?, Reserved::Again);
+    let over = store.reserve(&spending(2, 5, 41, 100)?, 1000);
+    assert!(matches!(over, Err(ReserveError::Limit { used, .. }) if used == Amount::from(60)));
+    assert_eq!(store.reserve(&spending(2, 6, 40, 100)?, 1000)?, Reserved::New);
+    Ok(())
+}
+
+#[test]
+fn the_window_slides_and_a_clock_set_back_frees_nothing() -> Result {
+    let folder = tempfile::tempdir()?;
+    let store = PartyStore::open(&folder.path().join("party.sqlite"))?;
+    let day = reserve::WINDOW_SECONDS;
+    store.reserve(&spending(1, 1, 100, 100)?, 10 * day)?;
+    assert!(store.reserve(&spending(2, 2, 1, 100)?, 11 * day - 1).is_err());
+    assert!(store.reserve(&spending(2, 3, 1, 100)?, 5 * day).is_err(), "an hour or a week back");
+    store.reserve(&spending(2, 4, 1, 100)?, 11 * day)?;
+    let most = Spending { amount: Amount::MAX, per_day: None, ..spending(3, 5, 0, 0)? };
+    store.reserve(&most, 11 * day)?;
+    assert!(store.reserve(&spending(4, 6, 1, u128::MAX)?, 11 * day).is_err(), "sums never wrap");
+    Ok(())
+}
+
+#[test]
+fn a_thousand_requests_at_once_stay_within_the_limit_exactly() -> Result {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(PartyStore::open(&folder.path().join("party.sqlite"))?);
+    let threads: Vec<_> = (0..20u32)
+        .map(|thread| {
+            let store = Arc::clone(&store);
+            std::thread::spawn(move || {
+                let granted = |n: u32| match spending(n, n, 7, 700) {
+                    Ok(spending) => store.reserve(&spending, 1000).is_ok(),
+                    Err(_) => false,
+                };
+                (0..50).filter(|i| granted(thread * 50 + i)).count()
+            })
+        })
+        .collect();
+    let granted: usize = threads.into_iter().map(|thread| thread.join().unwrap_or(0)).sum();
+    assert_eq!(granted, 100);
+    Ok(())
+}
+
+#[test]
+fn a_damaged_file_is_said_to_be_damaged() -> Result {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("party.sqlite");
+    std::fs::write(&path, vec![7; 8192])?;
+    assert!(matches!(PartyStore::open(&path), Err(StoreError::Damaged { .. })));
+    std::fs::remove_file(&path)?;
+    drop(PartyStore::open(&path)?);
+    let mut bytes = std::fs::read(&path)?;
+    for byte in bytes.iter_mut().skip(4096) {
+        *byte = 0xff;
+    }
+    std::fs::write(&path, bytes)?;
+    let found = PartyStore::open(&path).map(|_| ());
+    assert!(matches!(found, Err(StoreError::Damaged { .. })), "{found:?}");
+    Ok(())
+}
