@@ -92,7 +92,8 @@ pub fn decode(payload: &[u8]) -> Result<Decoded, DecodeError> {
 }
 
 impl Decoded {
-    /// The most that the transaction may cost beyond what it sends, in wei.
+    /// The most that the transaction's gas may cost, in wei. A few rollups charge for data on top
+    /// ([`charges_for_data`](crate::words::charges_for_data)).
     #[must_use]
     pub fn max_fee_total(&self) -> Amount {
         // 64 bits times 128 bits fit 256.

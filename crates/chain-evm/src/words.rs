@@ -38,7 +38,10 @@ pub fn describe(decoded: &Decoded, tokens: &TokenBook) -> Words {
         Some(name) => format!("on {name} (chain {chain_id})"),
         None => format!("on chain {chain_id}"),
     };
-    let fee = format!("for a fee of at most {}", coins(decoded.max_fee_total(), chain_id));
+    let mut fee = format!("for a fee of at most {}", coins(decoded.max_fee_total(), chain_id));
+    if charges_for_data(chain_id) {
+        fee.push_str(" and what the rollup charges for data");
+    }
     Words { effect, network, fee, order: format!("as number {} of the account", decoded.nonce) }
 }
 
@@ -46,6 +49,13 @@ impl std::fmt::Display for Words {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}, {}", self.effect, self.network, self.fee)
     }
+}
+
+/// Whether a chain takes a fee for data on top of the transaction's own maximum, which no field bounds
+/// (the OP stack's L1 fee, Scroll's L1 data fee).
+#[must_use]
+pub fn charges_for_data(chain_id: u64) -> bool {
+    matches!(chain_id, 10 | 8453 | 84_532 | 534_352 | 11_155_420)
 }
 
 /// An amount of wei in the chain's coin, with its symbol.

@@ -127,10 +127,14 @@ impl Rpc {
     /// Makes a client; nothing is sent yet. Proxies of the environment are not used and redirects not
     /// followed, so that a key in the URL goes nowhere else.
     pub fn new(endpoint: Endpoint) -> Result<Self, RpcError> {
+        Self::with_timeout(endpoint, TOTAL_TIMEOUT)
+    }
+
+    fn with_timeout(endpoint: Endpoint, total: Duration) -> Result<Self, RpcError> {
         let tls = |_| RpcError::Tls { endpoint: endpoint.clone() };
         let builder = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
+            .timeout(total)
             .redirect(redirect::Policy::none())
             .no_proxy();
         let builder = if endpoint.is_tls() {
@@ -265,4 +269,18 @@ fn no_tls() -> Result<rustls::ClientConfig, rustls::Error> {
         .with_safe_default_protocol_versions()?
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn silence_is_bounded() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint: Endpoint = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
+        let rpc = Rpc::with_timeout(endpoint, Duration::from_millis(50)).unwrap();
+        let found = rpc.request::<Value>("eth_chainId", json!([]), Repeat::Safe).await;
+        assert!(matches!(found, Err(RpcError::Timeout { method: "eth_chainId", .. })), "{found:?}");
+    }
 }

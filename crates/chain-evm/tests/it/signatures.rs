@@ -58,6 +58,7 @@ fn what_is_assembled_can_be_opened() {
         let payload = plan(&wish, &facts()).unwrap().payload.0;
         let signed = assemble(&payload, &sign(&key, &payload), &public).unwrap();
         assert_eq!(open(&signed.raw), Ok(signed.clone()));
+        assert!(cohold_chain_evm::decode(&signed.raw).is_err(), "signed bytes are no payload");
         assert_eq!(signed.hash, alloy_primitives::keccak256(&signed.raw).0);
         for index in 0..signed.raw.len() {
             let mut bad = signed.raw.clone();

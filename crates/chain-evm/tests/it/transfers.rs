@@ -71,6 +71,19 @@ fn a_token_payment_is_planned_decoded_and_told() {
 }
 
 #[test]
+fn networks_are_told_by_name_or_by_number() {
+    let check = |chain_id: u64, expected: &str| {
+        let wish = Intent { chain_id, ..native(ETHER) };
+        let found = words(&wish, &Facts { chain_id, ..facts() }, &TokenBook::default());
+        assert!(found.ends_with(expected), "{found}");
+    };
+    check(31_337, "on a local test chain (chain 31337), for a fee of at most 0.000441 ETH");
+    check(137, "on Polygon (chain 137), for a fee of at most 0.000441 POL");
+    check(8453, "for a fee of at most 0.000441 ETH and what the rollup charges for data");
+    check(987_654, "on chain 987654, for a fee of at most 0.000441 coin");
+}
+
+#[test]
 fn each_difference_has_its_own_error() {
     let decoded = decode(&plan(&token(5), &facts()).unwrap().payload.0).unwrap();
     let check = |wish: Intent, part: &str| {

@@ -114,6 +114,20 @@ async fn nobody_there_is_said() {
 }
 
 #[tokio::test]
+async fn an_endpoint_without_tls_is_not_asked_in_the_clear() {
+    let local = Local::start(vec![result("\"0x1\"")]).await;
+    let endpoint = local.url.replace("http://", "https://").parse().unwrap();
+    // A machine without certificate authorities cannot even begin.
+    let found = match Chain::new(endpoint) {
+        Ok(chain) => chain.chain_id().await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert!(matches!(found, RpcError::Unreachable { .. } | RpcError::Tls { .. }), "{found:?}");
+    assert!(!found.to_string().contains("s3cr3tk3y"), "{found}");
+    eprintln!("{found}");
+}
+
+#[tokio::test]
 async fn another_hash_is_no_acceptance() {
     let local = Local::start(vec![result(&format!("\"0x{}\"", "11".repeat(32)))]).await;
     let found = chain(&local.url).broadcast(&payment()).await;
