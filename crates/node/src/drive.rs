@@ -1,0 +1,120 @@
+//! Drives one protocol run: envelopes in, envelopes out, again when nothing comes, until it is over.
+
+use std::time::Duration;
+
+use cohold_model::HexBytes;
+use cohold_mpc::{Envelope, Fault};
+use cohold_party::create::{Made, Making};
+use cohold_party::sign::SigningRun;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::runtime::Post;
+
+/// How long to wait before sending the last rounds again; doubles each time.
+const RESEND_AFTER: Duration = Duration::from_millis(700);
+/// The least time between two answers to peers that are behind.
+const RESEND_PAUSE: Duration = Duration::from_millis(200);
+
+/// A run of the party stair.
+pub(crate) trait Run: Send + 'static {
+    type Output: Send + 'static;
+    fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault>;
+    fn resend(&self) -> Vec<Envelope>;
+    fn output(&mut self) -> Option<Self::Output>;
+}
+
+impl Run for Making {
+    type Output = Made;
+    fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
+        self.receive(envelope, &mut crate::rng())
+    }
+    fn resend(&self) -> Vec<Envelope> {
+        self.resend()
+    }
+    fn output(&mut self) -> Option<Made> {
+        self.made()
+    }
+}
+
+impl Run for SigningRun {
+    type Output = HexBytes;
+    fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
+        self.receive(envelope, &mut crate::rng())
+    }
+    fn resend(&self) -> Vec<Envelope> {
+        self.resend()
+    }
+    fn output(&mut self) -> Option<HexBytes> {
+        self.signature()
+    }
+}
+
+/// Why a run ended without output.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error("the other parties did not answer in time")]
+    Timeout,
+    #[error("the session was cancelled")]
+    Cancelled,
+}
+
+/// Drives `run` to its output, for at most `patience`. Returns the run as well: peers that are a
+/// round behind may still need it, see [`linger`].
+pub(crate) async fn drive<R: Run>(
+    mut run: R,
+    first: Vec<Envelope>,
+    inbox: &mut mpsc::Receiver<Envelope>,
+    post: &Post,
+    patience: Duration,
+) -> Result<(R::Output, R), Broken> {
+    let deadline = Instant::now() + patience;
+    let mut pause = RESEND_AFTER;
+    post.envelopes(first).await;
+    loop {
+        if let Some(output) = run.output() {
+            return Ok((output, run));
+        }
+        if Instant::now() >= deadline {
+            return Err(Broken::Timeout);
+        }
+        match timeout_at(deadline.min(Instant::now() + pause), inbox.recv()).await {
+            Ok(Some(envelope)) => {
+                let turn = tokio::task::spawn_blocking(move || {
+                    let answer = run.receive(&envelope);
+                    (run, answer)
+                });
+                let (back, answer) = turn.await.map_err(|_| Broken::Cancelled)?;
+                run = back;
+                let answer = answer?;
+                if !answer.is_empty() {
+                    pause = RESEND_AFTER;
+                    post.envelopes(answer).await;
+                }
+            }
+            Ok(None) => return Err(Broken::Cancelled),
+            Err(_) => {
+                post.envelopes(run.resend()).await;
+                pause = pause.saturating_mul(2);
+            }
+        }
+    }
+}
+
+/// Answers peers that are still a round behind, for a while.
+pub(crate) async fn linger<R: Run>(
+    run: R,
+    inbox: &mut mpsc::Receiver<Envelope>,
+    post: &Post,
+    time: Duration,
+) {
+    let end = Instant::now() + time;
+    while let Ok(Some(_)) = timeout_at(end, inbox.recv()).await {
+        post.envelopes(run.resend()).await;
+        // Whatever came meanwhile is answered by the same envelopes.
+        let _ = timeout(RESEND_PAUSE, std::future::pending::<()>()).await;
+        while inbox.try_recv().is_ok() {}
+    }
+}

@@ -1,0 +1,87 @@
+//! What a party keeps: the port between the runtime and the place where shares lie.
+
+use std::collections::BTreeSet;
+
+use cohold_model::account::Proposal;
+use cohold_model::charter::Charter;
+use cohold_model::ids::PartyIndex;
+use cohold_model::statement::Sealing;
+use cohold_model::{AccountId, SessionId, Signed};
+use cohold_mpc::Evidence;
+use cohold_mpc_ecdsa::{Auxiliary, Share};
+use cohold_party::create::Made;
+use cohold_party::verify::Reservation;
+use cohold_party::{Refusal, refusal::Code};
+
+/// Why something could not be kept or found.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// The account is not here, or not in force.
+    #[error("account `{0}` is not in force here")]
+    Unknown(AccountId),
+    /// The session or the account was used before.
+    #[error("`{0}` was used before: it is never used twice")]
+    Used(String),
+    /// Store, vault or file failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<KeepError> for Refusal {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Unknown(_) => Self::new(Code::Charter, error.to_string()),
+            KeepError::Used(_) => Self::new(Code::Order, error.to_string()),
+            // What exactly failed is the operator's business and is in the log.
+            KeepError::Failed(_) => {
+                Self::new(Code::Unavailable, "this party could not reach its own store or share: see its log")
+            }
+        }
+    }
+}
+
+/// An account in force, as this party keeps it.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Its charter.
+    pub charter: Charter,
+    /// Whom this party will never sign with again for this key.
+    pub banned: BTreeSet<PartyIndex>,
+    /// Seconds since 1970 when the share was stored.
+    pub held_since: u64,
+}
+
+/// Where a party keeps its accounts. All calls block until what they say is durable.
+pub trait Keeper: Send + Sync + 'static {
+    /// Notes that a key is being made; refuses an account or session that was seen before.
+    fn keygen_begin(
+        &self,
+        proposal: &Signed<Proposal>,
+        session: SessionId,
+        now: u64,
+    ) -> Result<(), KeepError>;
+    /// Keeps what was made, sealed. After this, and only after this, the charter may be signed.
+    fn keygen_keep(&self, made: &Made, now: u64) -> Result<(), KeepError>;
+    /// Forgets a key generation that failed before the charter was signed.
+    fn keygen_drop(&self, account: AccountId) -> Result<(), KeepError>;
+    /// Charters that this party signed and that are not in force yet.
+    fn pending(&self) -> Result<Vec<Charter>, KeepError>;
+    /// Takes a fully signed charter into force; saying it again changes nothing.
+    fn activate(&self, charter: &Signed<Charter>, now: u64) -> Result<(), KeepError>;
+    /// An account in force.
+    fn kept(&self, account: AccountId) -> Result<Kept, KeepError>;
+    /// How shares lie at rest here.
+    fn sealing(&self) -> Sealing;
+    /// Counts a payment and uses up its session, in one step; or says why not.
+    fn reserve(&self, reservation: &Reservation, now: u64) -> Result<(), Refusal>;
+    /// Opens the share and the engine's data.
+    fn open(&self, kept: &Kept) -> Result<(Share, Auxiliary), KeepError>;
+    /// Bans a party from a key, for ever.
+    fn ban(
+        &self,
+        account: AccountId,
+        party: PartyIndex,
+        evidence: &Evidence,
+        now: u64,
+    ) -> Result<(), KeepError>;
+}

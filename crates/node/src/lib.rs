@@ -1,0 +1,24 @@
+//! A party as a process. The stair itself is in `cohold-party`; here it gets a relay, a store, a
+//! vault and a clock. The device's command line drives the same runtime as a node.
+
+mod drive;
+pub mod keeper;
+mod making;
+pub mod runtime;
+mod signing;
+
+pub use keeper::{KeepError, Keeper};
+pub use runtime::{Runtime, Shutdown};
+
+/// Seconds since 1970 by this machine's clock.
+#[must_use]
+pub fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |elapsed| elapsed.as_secs())
+}
+
+/// The system's randomness. It ends the process where the system has none, as no key may be made then.
+#[must_use]
+pub fn rng() -> rand_core::UnwrapErr<getrandom::SysRng> {
+    rand_core::UnwrapErr(getrandom::SysRng)
+}

@@ -1,0 +1,75 @@
+//! A party's part in making an account.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cohold_model::Signed;
+use cohold_model::account::Proposal;
+use cohold_party::create::{self, Accepted};
+use cohold_party::wire::FromParty;
+
+use crate::drive::{drive, linger};
+use crate::keeper::KeepError;
+use crate::runtime::{Runtime, blocking};
+
+/// How long a key generation may take.
+const PATIENCE: Duration = Duration::from_secs(110);
+/// How long to answer peers that are behind.
+const LINGER: Duration = Duration::from_secs(20);
+
+impl Runtime {
+    /// Checks a proposal, makes the key with the others, keeps the share, signs the charter.
+    pub(crate) async fn make_account(self: Arc<Self>, proposal: Signed<Proposal>) {
+        let account = proposal.document.terms.account;
+        let accepted = match create::review(proposal, &self.card, &self.rules, crate::now()) {
+            Ok(accepted) => accepted,
+            Err(refusal) => {
+                tracing::info!(%account, %refusal, "proposal refused");
+                return self.tell(FromParty::KeygenFailed { account, reason: refusal.message }).await;
+            }
+        };
+        let session = accepted.session();
+        let Some(mut inbox) = self.seat(session, account) else { return };
+        if let Err(reason) = self.make(accepted, &mut inbox).await {
+            tracing::warn!(%account, %reason, "no key was made");
+            let keeper = Arc::clone(&self.keeper);
+            if let Err(error) = blocking(move || keeper.keygen_drop(account)).await {
+                tracing::debug!(%account, %error, "nothing to drop");
+            }
+            self.tell(FromParty::KeygenFailed { account, reason }).await;
+        }
+        self.leave(session);
+    }
+
+    async fn make(
+        &self,
+        accepted: Accepted,
+        inbox: &mut tokio::sync::mpsc::Receiver<cohold_mpc::Envelope>,
+    ) -> Result<(), String> {
+        let (keeper, proposal, session) =
+            (Arc::clone(&self.keeper), accepted.proposal().clone(), accepted.session());
+        let post = self.post(&proposal.document.terms);
+        match blocking(move || keeper.keygen_begin(&proposal, session, crate::now())).await {
+            Ok(()) => {}
+            // The coordinator repeats itself: whatever became of the first run stands.
+            Err(KeepError::Used(_)) => return Ok(()),
+            Err(error) => {
+                tracing::error!(%error, "a key generation cannot be noted");
+                return Err("this party could not reach its store".into());
+            }
+        }
+        let (making, first) =
+            accepted.begin(&self.keys, &mut crate::rng()).map_err(|refusal| refusal.message)?;
+        let (made, run) =
+            drive(making, first, inbox, &post, PATIENCE).await.map_err(|broken| broken.to_string())?;
+        let keeper = Arc::clone(&self.keeper);
+        let charter = made.charter.clone();
+        blocking(move || keeper.keygen_keep(&made, crate::now())).await.map_err(|error| {
+            tracing::error!(%error, "a share cannot be kept");
+            String::from("this party could not keep its share")
+        })?;
+        self.sign_charter(charter).await;
+        linger(run, inbox, &post, LINGER).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,263 @@
+//! The loop of a party: words of the coordinator become jobs, envelopes find their sessions.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cohold_model::account::Card;
+use cohold_model::charter::Charter;
+use cohold_model::{AccountId, IdentityKey, SessionId, Signed};
+use cohold_mpc::{Envelope, PartyKeys};
+use cohold_party::wire::{FromParty, Message, ToParty};
+use cohold_party::{Rules, create, statement};
+use cohold_relay::{Address, Link, Parcel, RelayClient};
+use tokio::sync::{mpsc, watch};
+
+use crate::keeper::Keeper;
+
+/// The most sessions at once; more are refused, and may be asked for again.
+pub const SESSIONS_MAX: usize = 512;
+/// The most envelopes that wait for one session.
+const INBOX: usize = 64;
+/// The most envelopes, and the most bytes, that wait for sessions whose order has not come yet.
+const STRAYS_MAX: usize = 256;
+const STRAY_BYTES_MAX: usize = 32 * 1024 * 1024;
+const STRAY_AGE_MAX: Duration = Duration::from_secs(30);
+
+/// A party at work.
+pub struct Runtime {
+    pub(crate) card: Card,
+    pub(crate) keys: PartyKeys,
+    pub(crate) rules: Rules,
+    pub(crate) keeper: Arc<dyn Keeper>,
+    pub(crate) link: Link,
+    sessions: Mutex<HashMap<SessionId, Seat>>,
+    strays: Mutex<Strays>,
+}
+
+/// Ends a runtime.
+pub type Shutdown = watch::Receiver<bool>;
+
+struct Seat {
+    account: AccountId,
+    inbox: mpsc::Sender<Envelope>,
+}
+
+#[derive(Default)]
+struct Strays {
+    waiting: VecDeque<(Instant, Envelope)>,
+    bytes: usize,
+}
+
+/// Sends a session's envelopes to their receivers.
+pub(crate) struct Post {
+    link: Link,
+    charter: HashMap<u8, IdentityKey>,
+}
+
+impl Post {
+    pub(crate) async fn envelopes(&self, envelopes: Vec<Envelope>) {
+        for envelope in envelopes {
+            let Some(identity) = self.charter.get(&envelope.to.get()) else { continue };
+            let Ok(body) = Message::<FromParty>::encode_sealed(&envelope) else { continue };
+            if let Err(error) = self.link.send(Address::Party(*identity), body).await {
+                tracing::debug!(%error, "an envelope was not sent");
+            }
+        }
+    }
+}
+
+impl Runtime {
+    /// A party with this card, these keys and rules, over this relay.
+    #[must_use]
+    pub fn new(card: Card, keys: PartyKeys, rules: Rules, keeper: Arc<dyn Keeper>, link: Link) -> Arc<Self> {
+        let (sessions, strays) = Default::default();
+        Arc::new(Self { card, keys, rules, keeper, link, sessions, strays })
+    }
+
+    /// Serves until told to end or the relay is gone.
+    pub async fn run(self: Arc<Self>, mut relay: RelayClient, mut shutdown: Shutdown) {
+        let mut connections = self.link.connections();
+        connections.mark_changed();
+        loop {
+            tokio::select! {
+                parcel = relay.recv() => match parcel {
+                    Some(parcel) => Arc::clone(&self).on_parcel(parcel),
+                    None => return,
+                },
+                changed = connections.changed() => {
+                    if changed.is_err() { return }
+                    if *connections.borrow_and_update() > 0 {
+                        tokio::spawn(Arc::clone(&self).say_hello());
+                    }
+                }
+                ended = shutdown.wait_for(|end| *end) => {
+                    drop(ended);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn on_parcel(self: Arc<Self>, parcel: Parcel) {
+        match (parcel.address, Message::<ToParty>::decode(&parcel.body)) {
+            (Address::Coordinator, Ok(Message::Plain(words))) => {
+                tokio::spawn(self.on_words(*words));
+            }
+            (_, Ok(Message::Sealed(envelope))) => self.route(*envelope),
+            (Address::Party(_), Ok(Message::Plain(_))) => {
+                tracing::debug!("a party speaks as coordinator: ignored")
+            }
+            (_, Err(error)) => tracing::debug!(%error, "ignored"),
+        }
+    }
+
+    async fn on_words(self: Arc<Self>, words: ToParty) {
+        match words {
+            ToParty::Keygen { proposal } => self.make_account(proposal).await,
+            ToParty::Charter { charter } => self.activate(charter).await,
+            ToParty::Abandon { account } => self.abandon(account).await,
+            ToParty::Sign(order) => self.sign(*order).await,
+            ToParty::Statement { account } => self.state(account).await,
+        }
+    }
+
+    /// On every new connection: who we are, and every charter that still waits for others.
+    async fn say_hello(self: Arc<Self>) {
+        let card = Signed::by(self.card.clone(), self.card.party.clone(), &self.keys.identity);
+        self.tell(FromParty::Hello { card }).await;
+        let keeper = Arc::clone(&self.keeper);
+        match blocking(move || keeper.pending()).await {
+            Ok(pending) => {
+                for charter in pending {
+                    self.sign_charter(charter).await;
+                }
+            }
+            Err(error) => tracing::error!(%error, "pending charters cannot be read"),
+        }
+    }
+
+    /// Signs a charter that is kept durably, and says so.
+    pub(crate) async fn sign_charter(&self, charter: Charter) {
+        let signature = create::Made::sign(&charter, &self.keys);
+        self.tell(FromParty::CharterSigned { charter, signature }).await;
+    }
+
+    async fn activate(self: Arc<Self>, charter: Signed<Charter>) {
+        let account = charter.document.terms.account;
+        let keeper = Arc::clone(&self.keeper);
+        match blocking(move || keeper.activate(&charter, crate::now())).await {
+            Ok(()) => tracing::info!(%account, "account in force"),
+            Err(error) => tracing::warn!(%account, %error, "charter refused"),
+        }
+    }
+
+    /// The coordinator gives an account up. What this party signed stays: the others may hold a
+    /// complete charter, and then so must this party.
+    async fn abandon(self: Arc<Self>, account: AccountId) {
+        let keeper = Arc::clone(&self.keeper);
+        self.cancel(|seat| seat.account == account);
+        if let Err(error) = blocking(move || keeper.keygen_drop(account)).await {
+            tracing::debug!(%account, %error, "nothing to abandon");
+        }
+    }
+
+    async fn state(self: Arc<Self>, account: AccountId) {
+        let keeper = Arc::clone(&self.keeper);
+        let Ok(kept) = blocking(move || keeper.kept(account)).await else { return };
+        let held = (self.keeper.sealing(), kept.held_since);
+        let me = &self.card.party;
+        let said = statement::state(&kept.charter, me, held, &self.rules, &self.keys.identity, crate::now());
+        self.tell(FromParty::Statement(said)).await;
+    }
+
+    pub(crate) async fn tell(&self, words: FromParty) {
+        match Message::encode_plain(&words) {
+            Ok(body) => drop(self.link.send(Address::Coordinator, body).await),
+            Err(error) => tracing::error!(%error, "words that cannot be written"),
+        }
+    }
+
+    /// Takes a seat in a session; envelopes that came early are waiting in it. None if the session
+    /// is running already or too many are.
+    pub(crate) fn seat(&self, session: SessionId, account: AccountId) -> Option<mpsc::Receiver<Envelope>> {
+        let mut sessions = lock(&self.sessions);
+        if sessions.contains_key(&session) || sessions.len() >= SESSIONS_MAX {
+            return None;
+        }
+        let (inbox, receiver) = mpsc::channel(INBOX);
+        for envelope in lock(&self.strays).take(session) {
+            drop(inbox.try_send(envelope));
+        }
+        sessions.insert(session, Seat { account, inbox });
+        Some(receiver)
+    }
+
+    pub(crate) fn leave(&self, session: SessionId) {
+        lock(&self.sessions).remove(&session);
+    }
+
+    /// Ends sessions: their inboxes close.
+    pub(crate) fn cancel(&self, which: impl Fn(&Seat) -> bool) {
+        lock(&self.sessions).retain(|_, seat| !which(seat));
+    }
+
+    /// Ends all sessions of an account.
+    pub(crate) fn cancel_account(&self, account: AccountId) {
+        self.cancel(|seat| seat.account == account);
+    }
+
+    pub(crate) fn post(&self, terms: &cohold_model::account::Terms) -> Post {
+        let charter = terms.indexed().map(|(index, card)| (index.get(), card.identity)).collect();
+        Post { link: self.link.clone(), charter }
+    }
+
+    fn route(&self, envelope: Envelope) {
+        let sessions = lock(&self.sessions);
+        match sessions.get(&envelope.session) {
+            // A full inbox loses the envelope; its sender sends it again.
+            Some(seat) => drop(seat.inbox.try_send(envelope)),
+            None => lock(&self.strays).keep(envelope),
+        }
+    }
+}
+
+impl Strays {
+    fn keep(&mut self, envelope: Envelope) {
+        self.bytes = self.bytes.saturating_add(envelope.sealed.len());
+        self.waiting.push_back((Instant::now(), envelope));
+        while self.waiting.len() > STRAYS_MAX
+            || self.bytes > STRAY_BYTES_MAX
+            || self.waiting.front().is_some_and(|(since, _)| since.elapsed() > STRAY_AGE_MAX)
+        {
+            if let Some((_, dropped)) = self.waiting.pop_front() {
+                self.bytes = self.bytes.saturating_sub(dropped.sealed.len());
+            }
+        }
+    }
+
+    fn take(&mut self, session: SessionId) -> Vec<Envelope> {
+        let (found, rest) = self.waiting.drain(..).partition(|(_, envelope)| envelope.session == session);
+        let found: VecDeque<(Instant, Envelope)> = found;
+        self.waiting = rest;
+        self.bytes = self.waiting.iter().map(|(_, envelope)| envelope.sealed.len()).sum();
+        found.into_iter().map(|(_, envelope)| envelope).collect()
+    }
+}
+
+/// Runs blocking work off the loop.
+pub(crate) async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: Send + 'static + From<crate::KeepError>,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(crate::KeepError::Failed("the work was cut off".into()).into()),
+    }
+}
+
+/// No code panics while it holds these locks; if it did, the maps would still be whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

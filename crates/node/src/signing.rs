@@ -1,0 +1,125 @@
+//! A party's part in a signature: one order down the stair.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cohold_model::HexBytes;
+use cohold_mpc::{Consequence, Envelope};
+use cohold_party::refusal::Refusal;
+use cohold_party::sign::SigningRun;
+use cohold_party::verify::{self, Standing};
+use cohold_party::wire::{FromParty, SignOrder};
+use tokio::sync::mpsc;
+
+use crate::drive::{Broken, drive, linger};
+use crate::keeper::{KeepError, Kept};
+use crate::runtime::{Post, Runtime, blocking};
+
+/// How long a session may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to answer peers that are a round behind.
+const LINGER: Duration = Duration::from_secs(2);
+/// The most finished sessions that are kept for that.
+const LINGERING_MAX: usize = 64;
+static LINGERING: AtomicUsize = AtomicUsize::new(0);
+
+/// How an order ended without a signature.
+enum Ended {
+    Refused(Refusal),
+    Broken(Broken),
+}
+
+impl From<Refusal> for Ended {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<KeepError> for Ended {
+    fn from(error: KeepError) -> Self {
+        tracing::warn!(%error, "an order found its account or share wanting");
+        Self::Refused(error.into())
+    }
+}
+
+impl Runtime {
+    /// Verifies an order, reserves, signs with the others, and tells what came of it.
+    pub(crate) async fn sign(self: Arc<Self>, order: SignOrder) {
+        let (session, request, account) = (order.session(), order.intent.request, order.intent.account);
+        let Some(mut inbox) = self.seat(session, account) else { return };
+        match self.sign_in(order, &mut inbox).await {
+            Ok((signature, run, post)) => {
+                self.tell(FromParty::Signature { session, request, signature }).await;
+                if LINGERING.fetch_add(1, Ordering::Relaxed) < LINGERING_MAX {
+                    linger(run, &mut inbox, &post, LINGER).await;
+                }
+                LINGERING.fetch_sub(1, Ordering::Relaxed);
+            }
+            Err(Ended::Refused(refusal)) => {
+                tracing::info!(%request, code = ?refusal.code, %refusal, "refused");
+                self.tell(FromParty::Refused { session, request, refusal }).await;
+            }
+            Err(Ended::Broken(broken)) => {
+                tracing::warn!(%request, %broken, "session broke off");
+                let banned = self.punish(account, &broken).await;
+                let reason = broken.to_string();
+                self.tell(FromParty::Broken { session, request, reason, banned }).await;
+            }
+        }
+        self.leave(session);
+    }
+
+    async fn sign_in(
+        self: &Arc<Self>,
+        order: SignOrder,
+        inbox: &mut mpsc::Receiver<Envelope>,
+    ) -> Result<(HexBytes, SigningRun, Post), Ended> {
+        let party = Arc::clone(self);
+        let begin = move || -> Result<_, Ended> {
+            let now = crate::now();
+            let kept = party.keeper.kept(order.intent.account)?;
+            let Kept { charter, banned, .. } = &kept;
+            let standing = Standing { charter, me: &party.card.party, banned };
+            let reviewed = verify::review(order, standing, &party.rules, now)?;
+            let authorized = reviewed.authorize(|reservation| party.keeper.reserve(reservation, now))?;
+            let (share, auxiliary) = party.keeper.open(&kept)?;
+            let begun =
+                authorized.begin(charter, banned, &share, &auxiliary, &party.keys, &mut crate::rng())?;
+            Ok((begun, party.post(&charter.terms)))
+        };
+        let ((run, first), post) = blocking(begin).await?;
+        let (signature, run) = drive(run, first, inbox, &post, PATIENCE).await.map_err(Ended::Broken)?;
+        Ok((signature, run, post))
+    }
+
+    /// Does what a fault demands, durably, before anything else is done with the key.
+    async fn punish(
+        &self,
+        account: cohold_model::AccountId,
+        broken: &Broken,
+    ) -> Vec<cohold_model::PartyIndex> {
+        let Broken::Fault(fault) = broken else { return Vec::new() };
+        match &fault.consequence {
+            Consequence::Retry => Vec::new(),
+            Consequence::Ban { party, evidence } => {
+                self.cancel_account(account);
+                let (keeper, party, evidence) = (Arc::clone(&self.keeper), *party, *evidence);
+                tracing::error!(%account, culprit = %party, "banned for ever from this key");
+                let noted = move || keeper.ban(account, party, &evidence, crate::now());
+                if let Err(error) = blocking(noted).await {
+                    // Without a durable ban the key must not be used: the process ends, and its
+                    // operator finds this line.
+                    tracing::error!(%error, "a ban cannot be stored; ending, so that the key is not used");
+                    std::process::abort();
+                }
+                vec![party]
+            }
+            Consequence::FreezeKey => {
+                self.cancel_account(account);
+                tracing::error!(%account, "the engine asks to freeze this key; see docs");
+                Vec::new()
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! A party decides for itself. Node and device drive this same code; it does no IO, reads no clock
+//! and reaches its shares only through what the shell hands it.
+//!
+//! One signature walks down: [`wire::SignOrder`] → [`verify::Reviewed`] (charter, approvals, bytes
+//! decoded again, own rules) → [`verify::Authorized`] (limits reserved, durably) → a signing session →
+//! the signature. One account walks down [`create`] the same way.
+
+pub mod create;
+pub mod refusal;
+pub mod rules;
+pub mod sign;
+pub mod statement;
+pub mod verify;
+pub mod wire;
+
+pub use refusal::Refusal;
+pub use rules::Rules;

@@ -1,0 +1,58 @@
+//! Why a party refuses. A refusal is final for the plan: nothing was signed, nothing was reserved
+//! unless it says so.
+
+use serde::{Deserialize, Serialize};
+
+/// A reason with a stable code, and words for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// Stable, for programs.
+    pub code: Code,
+    /// For people: what happened, why, what to do.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// The kinds of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// Not an account of this party, or not under the charter that it keeps.
+    Charter,
+    /// The order names signers or attempts that cannot be.
+    Order,
+    /// No valid approval by an approver.
+    Approval,
+    /// Too late, or a clock is wrong.
+    Expired,
+    /// The bytes are not a transaction that this party understands.
+    Payload,
+    /// The bytes do something else than the intent says.
+    Mismatch,
+    /// The party's rules do not allow it.
+    Rules,
+    /// The party's own count of what was moved does not allow it.
+    Limit,
+    /// The request was planned with another nonce before.
+    Nonce,
+    /// A signer is banned for this key.
+    Banned,
+    /// The party could not reach or open its own share.
+    Unavailable,
+}
+
+impl Code {
+    /// Whether the same order may succeed later.
+    #[must_use]
+    pub fn is_passing(self) -> bool {
+        matches!(self, Self::Unavailable)
+    }
+}

@@ -1,0 +1,85 @@
+//! The signing session of an authorized order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cohold_model::charter::Charter;
+use cohold_model::ids::PartyIndex;
+use cohold_model::{HexBytes, RequestId, SessionId};
+use cohold_mpc::{Envelope, Fault, PartyKeys, Session, SessionContext};
+use cohold_mpc_ecdsa::{Auxiliary, Share, Signing, SigningDigest};
+use rand_core::CryptoRng;
+
+use crate::refusal::{Code, Refusal};
+use crate::verify::Authorized;
+
+/// A signature in the making.
+pub struct SigningRun {
+    request: RequestId,
+    run: Session<Signing>,
+}
+
+impl Authorized {
+    /// Starts the session with this party's opened share.
+    pub fn begin(
+        self,
+        charter: &Charter,
+        banned: &BTreeSet<PartyIndex>,
+        share: &Share,
+        auxiliary: &Auxiliary,
+        keys: &PartyKeys,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(SigningRun, Vec<Envelope>), Refusal> {
+        let unavailable = |e: &dyn std::fmt::Display| Refusal::new(Code::Unavailable, e.to_string());
+        let session = self.order.session();
+        let peers: BTreeMap<_, _> = self
+            .order
+            .signers
+            .iter()
+            .filter(|i| **i != self.me)
+            .filter_map(|i| charter.terms.party_at(*i).map(|card| (*i, card.seal)))
+            .collect();
+        let account = charter.terms.account;
+        let context = SessionContext { account, epoch: charter.epoch, session, me: self.me, peers };
+        let digest = SigningDigest(self.signing_digest);
+        let protocol =
+            Signing::new(&context, share, auxiliary, banned, digest).map_err(|e| unavailable(&e))?;
+        let mut run = Session::new(context, &keys.seal, protocol, rng).map_err(|e| unavailable(&e))?;
+        let envelopes = run.start(rng).map_err(|e| unavailable(&e))?;
+        Ok((SigningRun { request: self.order.intent.request, run }, envelopes))
+    }
+}
+
+impl SigningRun {
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        self.run.context().session
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn request(&self) -> RequestId {
+        self.request
+    }
+
+    /// Takes in one envelope and returns what to send.
+    pub fn receive(&mut self, envelope: &Envelope, rng: &mut impl CryptoRng) -> Result<Vec<Envelope>, Fault> {
+        self.run.receive(envelope, rng)
+    }
+
+    /// What to send again when nothing comes.
+    #[must_use]
+    pub fn resend(&self) -> Vec<Envelope> {
+        self.run.resend()
+    }
+
+    /// The signature, once: r ‖ s ‖ recovery id, 65 bytes, verified under the account's key.
+    pub fn signature(&mut self) -> Option<HexBytes> {
+        let signature = self.run.outcome()?.output;
+        let mut bytes = Vec::with_capacity(65);
+        bytes.extend_from_slice(&signature.r);
+        bytes.extend_from_slice(&signature.s);
+        bytes.push(signature.recovery_id);
+        Some(HexBytes(bytes))
+    }
+}

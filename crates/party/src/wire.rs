@@ -1,0 +1,184 @@
+//! What coordinator and parties say to each other over the relay. The coordinator's words are
+//! claims: nothing here is trusted before [`crate::verify`] or [`crate::create`] has checked it.
+
+use cohold_model::account::{Card, Proposal};
+use cohold_model::canonical::Signed;
+use cohold_model::charter::Charter;
+use cohold_model::ids::PartyIndex;
+use cohold_model::intent::{Approval, Intent, Plan};
+use cohold_model::statement::Statement;
+use cohold_model::{AccountId, Digest, HexBytes, RequestId, SessionId, Signature};
+use cohold_mpc::Envelope;
+use serde::{Deserialize, Serialize};
+
+use crate::refusal::Refusal;
+
+/// Everything a party needs to decide on one signature: documents, never a hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignOrder {
+    /// Digest of the charter under which the coordinator asks.
+    pub charter: Digest,
+    /// What somebody wants.
+    pub intent: Intent,
+    /// The bytes that would do it.
+    pub plan: Plan,
+    /// Who approved.
+    pub approvals: Vec<Signed<Approval>>,
+    /// Exactly threshold many parties, ascending.
+    pub signers: Vec<PartyIndex>,
+    /// Counts the sessions for this plan from 1.
+    pub attempt: u32,
+}
+
+impl SignOrder {
+    /// The session that these documents name; no other choice exists.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        use cohold_model::Document as _;
+        cohold_model::account::sign_session(&self.charter, &self.plan.digest(), &self.signers, self.attempt)
+    }
+}
+
+/// The coordinator to a party.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ToParty {
+    /// Make a key with the parties of this proposal.
+    Keygen {
+        /// The proposal, signed by its proposer.
+        proposal: Signed<Proposal>,
+    },
+    /// Every party signed this charter: take it into force.
+    Charter {
+        /// The charter.
+        charter: Signed<Charter>,
+    },
+    /// The account will not come to be: drop what was kept for it.
+    Abandon {
+        /// The account.
+        account: AccountId,
+    },
+    /// Sign this with the others.
+    Sign(Box<SignOrder>),
+    /// Say what you hold.
+    Statement {
+        /// The account to speak of.
+        account: AccountId,
+    },
+}
+
+/// A party to the coordinator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FromParty {
+    /// Here I am, ready to be part of accounts.
+    Hello {
+        /// The party's card, signed by itself.
+        card: Signed<Card>,
+    },
+    /// I hold my share of this charter's key, durably, and sign the charter.
+    CharterSigned {
+        /// The charter as this party computed it.
+        charter: Charter,
+        /// Over the charter's digest.
+        signature: Signature,
+    },
+    /// The key generation ended without a key.
+    KeygenFailed {
+        /// The account.
+        account: AccountId,
+        /// Why.
+        reason: String,
+    },
+    /// The signature of a session.
+    Signature {
+        /// The session.
+        session: SessionId,
+        /// The request that it was for.
+        request: RequestId,
+        /// r, s and the recovery id, 65 bytes.
+        signature: HexBytes,
+    },
+    /// I do not sign this, and why.
+    Refused {
+        /// The session.
+        session: SessionId,
+        /// The request.
+        request: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The session broke off; a new attempt may succeed unless `banned`.
+    Broken {
+        /// The session.
+        session: SessionId,
+        /// The request.
+        request: RequestId,
+        /// Why.
+        reason: String,
+        /// Parties that this party will never sign with again.
+        banned: Vec<PartyIndex>,
+    },
+    /// What I hold.
+    Statement(Signed<Statement>),
+}
+
+/// One message on the relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message<T> {
+    /// Plain words between coordinator and party.
+    Plain(Box<T>),
+    /// A sealed envelope between parties.
+    Sealed(Box<Envelope>),
+}
+
+/// Why bytes from the relay are not a message.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// No bytes or an unknown first byte.
+    #[error("the message is of no known kind")]
+    Kind,
+    /// More bytes than any message has.
+    #[error("the message has {0} bytes, more than {max}", max = PLAIN_BYTES_MAX)]
+    Size(usize),
+    /// Not the JSON that was expected.
+    #[error("the message is not understood: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Not an envelope.
+    #[error("the envelope is not understood: {0}")]
+    Envelope(#[from] cohold_mpc::envelope::EnvelopeError),
+}
+
+/// The longest plain message.
+pub const PLAIN_BYTES_MAX: usize = 256 * 1024;
+const PLAIN: u8 = 0;
+const SEALED: u8 = 1;
+
+impl<T: Serialize + serde::de::DeserializeOwned> Message<T> {
+    /// Plain words as bytes.
+    pub fn encode_plain(words: &T) -> Result<Vec<u8>, WireError> {
+        let mut bytes = vec![PLAIN];
+        serde_json::to_writer(&mut bytes, words)?;
+        Ok(bytes)
+    }
+
+    /// A sealed envelope as bytes.
+    pub fn encode_sealed(envelope: &Envelope) -> Result<Vec<u8>, WireError> {
+        let mut bytes = vec![SEALED];
+        bytes.extend(envelope.encode()?);
+        Ok(bytes)
+    }
+
+    /// Reads a message.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        match bytes.split_first() {
+            Some((&PLAIN, json)) if json.len() <= PLAIN_BYTES_MAX => {
+                Ok(Self::Plain(Box::new(serde_json::from_slice(json)?)))
+            }
+            Some((&PLAIN, json)) => Err(WireError::Size(json.len())),
+            Some((&SEALED, envelope)) => Ok(Self::Sealed(Box::new(Envelope::decode(envelope)?))),
+            _ => Err(WireError::Kind),
+        }
+    }
+}
