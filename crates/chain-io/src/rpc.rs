@@ -222,13 +222,8 @@ impl Rpc {
         if error.is_timeout() && !error.is_connect() {
             return RpcError::Timeout { endpoint: self.endpoint.clone(), method };
         }
-        let mut next = error.source();
-        let causes = std::iter::from_fn(|| {
-            let cause = next?;
-            next = cause.source();
-            Some(cause)
-        });
-        let reason = match causes.filter_map(reason).last() {
+        let mut causes = std::iter::successors(error.source(), |cause| beneath(*cause));
+        let reason = match causes.find_map(reason) {
             _ if error.is_timeout() => "no connection in time".into(),
             Some(reason) => reason,
             None if error.is_connect() => "no connection".into(),
@@ -238,15 +233,20 @@ impl Rpc {
     }
 }
 
+type Cause<'a> = &'a (dyn std::error::Error + 'static);
+
+/// The cause of a cause. An I/O error that wraps another error passes over it in `source`.
+fn beneath<'a>(cause: Cause<'a>) -> Option<Cause<'a>> {
+    let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    wrapped.map(|inner| inner as Cause<'a>).or_else(|| cause.source())
+}
+
 /// The causes that are worth telling: those of the system and of TLS.
-fn reason(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
-    let io = cause.downcast_ref::<std::io::Error>();
-    let wrapped = io.and_then(std::io::Error::get_ref).and_then(|inner| inner.downcast_ref());
-    if let Some(tls) = wrapped.or_else(|| cause.downcast_ref::<rustls::Error>()) {
+fn reason(cause: Cause<'_>) -> Option<String> {
+    if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
         return Some(format!("TLS failed, {tls}"));
     }
-    let io = io?;
-    // An error without a number is made by a library, from another that is further down.
+    let io = cause.downcast_ref::<std::io::Error>()?;
     match io.raw_os_error() {
         Some(_) => Some(io.kind().to_string()),
         None if io.to_string().starts_with("failed to lookup address") => Some("no such host".into()),
