@@ -141,16 +141,13 @@ impl Reach {
         sweep: &Sweep<'_>,
         seconds: u64,
     ) -> Result<Vec<Table>, EvaluateError> {
+        self.work_spend(sweep.work * self.blocks)?;
         let mut tables = vec![Vec::with_capacity(self.blocks); component.members.len()];
         for index in 0..self.blocks {
             let start = |power: &usize| (*power, *self.block(*power, seconds, index));
             let mut now = Now(component.members.iter().map(start).collect());
-            loop {
-                self.work_left = self.work_left.checked_sub(sweep.work).ok_or(EvaluateError::Work)?;
-                let grown = self.round(sweep, seconds, index, &mut now);
-                if !grown || !sweep.cyclic {
-                    break;
-                }
+            while self.round(sweep, seconds, index, &mut now) && sweep.cyclic {
+                self.work_spend(sweep.work)?;
             }
             tables.iter_mut().zip(now.0).for_each(|(blocks, (_, block))| blocks.push(block));
         }
@@ -220,6 +217,11 @@ impl Reach {
             layers.push(layer);
         }
         Ok(true)
+    }
+
+    fn work_spend(&mut self, work: usize) -> Result<(), EvaluateError> {
+        self.work_left = self.work_left.checked_sub(work).ok_or(EvaluateError::Work)?;
+        Ok(())
     }
 
     fn table_spend(&mut self) -> Result<(), EvaluateError> {

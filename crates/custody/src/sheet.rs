@@ -61,8 +61,8 @@ fn users(model: &Model) -> Vec<String> {
 fn meaning(class: Class) -> &'static str {
     match class {
         Class::Custodial => {
-            "One outside entity by itself can move the funds, set the conditions or recover control, without \
-             the user."
+            "One outside entity by itself can move funds to anybody, set the conditions or recover control, \
+             without the user."
         }
         Class::RestrictedCustody => {
             "One outside entity by itself can move funds without the user, though only to receivers agreed in \
@@ -200,7 +200,7 @@ fn doubts(model: &Model, evaluation: &Evaluation) -> String {
     } else {
         text.push_str(&wrap(
             "  ",
-            "The class holds until one line of these comes true, each as a whole; all outsiders together could then act without the user:",
+            "The class holds unless one of these comes true; all outsiders together could then act without the user:",
         ));
         text.push_str(&numbered(evaluation.assuming.iter().map(|set| {
             let says: Vec<_> = set.iter().map(|name| words::doubt(model, name)).collect();

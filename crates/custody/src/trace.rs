@@ -4,7 +4,7 @@
 //! strongest evidence (the weakest rule used is as strong as can be), then has the fewest steps on
 //! its longest path, then takes rules and needs in the order of the file.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use crate::model::{Atom, Evidence, Kind, Model};
 use crate::program::{Node, Program, Step};
@@ -39,8 +39,10 @@ struct Derived {
 /// One coalition's derivation in progress.
 struct Search {
     coalition: u32,
-    seconds: HashMap<usize, u64>,
-    derived: HashMap<usize, Derived>,
+    /// By power: when the coalition reaches it.
+    seconds: Vec<Option<u64>>,
+    /// By power: how, once that is found.
+    derived: Vec<Option<Derived>>,
 }
 
 impl<'a> Tracer<'a> {
@@ -54,9 +56,10 @@ impl<'a> Tracer<'a> {
 
     /// Tells how this coalition reaches the goal, which it does.
     pub(crate) fn tell(&self, coalition: u32) -> Trace {
-        let reached = |power: &usize| Some((*power, self.reach.seconds(*power, coalition)?));
-        let seconds = self.powers.iter().filter_map(reached).collect();
-        let mut search = Search { coalition, seconds, derived: HashMap::new() };
+        let powers = 0..self.model.program().powers.len();
+        let derived = vec![None; powers.len()];
+        let below = |power| self.powers.contains(&power).then(|| self.reach.seconds(power, coalition))?;
+        let mut search = Search { coalition, seconds: powers.map(below).collect(), derived };
         self.derive(&mut search);
 
         let mut told = Told::default();
@@ -69,7 +72,7 @@ impl<'a> Tracer<'a> {
         let mut round = 0;
         for evidence in Evidence::ALL {
             loop {
-                if search.derived.contains_key(&self.goal) {
+                if search.derived(self.goal).is_some() {
                     return;
                 }
                 let news = self.round(search, evidence);
@@ -77,7 +80,9 @@ impl<'a> Tracer<'a> {
                     break;
                 }
                 for (power, step) in news {
-                    search.derived.entry(power).or_insert(Derived { round, step });
+                    if let Some(derived) = search.derived.get_mut(power) {
+                        derived.get_or_insert(Derived { round, step });
+                    }
                 }
                 round += 1;
             }
@@ -86,10 +91,9 @@ impl<'a> Tracer<'a> {
 
     fn round(&self, search: &Search, evidence: Evidence) -> Vec<(usize, usize)> {
         let news = self.steps.iter().filter(|(index, step)| {
-            let due = search.seconds.get(&step.power).and_then(|by| by.checked_sub(step.after_seconds));
-            !search.derived.contains_key(&step.power)
-                && step.evidence <= evidence
-                && due.is_some_and(|by| search.meets(&step.needs, by, usize::MAX))
+            step.evidence <= evidence
+                && search.derived(step.power).is_none()
+                && search.due(step).is_some_and(|by| search.meets(&step.needs, by, usize::MAX))
                 && !self.reach.is_blocked(*index, search.coalition)
         });
         news.map(|(index, step)| (step.power, *index)).collect()
@@ -97,11 +101,9 @@ impl<'a> Tracer<'a> {
 
     /// Collects the steps below a power, each once and after those it rests on.
     fn collect(&self, search: &Search, power: usize, told: &mut Told) {
-        let Some(Derived { round, step: index }) = search.derived.get(&power).copied() else { return };
+        let Some(Derived { round, step: index }) = search.derived(power) else { return };
         let Some(step) = self.model.program().steps.get(index) else { return };
-        let Some(by) = search.seconds.get(&power).and_then(|by| by.checked_sub(step.after_seconds)) else {
-            return;
-        };
+        let Some(by) = search.due(step) else { return };
         if told.steps.contains(&index) {
             return;
         }
@@ -148,14 +150,27 @@ struct Chosen {
 }
 
 impl Search {
+    fn seconds(&self, power: usize) -> Option<u64> {
+        self.seconds.get(power).copied().flatten()
+    }
+
+    fn derived(&self, power: usize) -> Option<Derived> {
+        self.derived.get(power).copied().flatten()
+    }
+
+    /// By when the needs of a step must be met for its power to be reached at its earliest time.
+    fn due(&self, step: &Step) -> Option<u64> {
+        self.seconds(step.power)?.checked_sub(step.after_seconds)
+    }
+
     /// Whether needs are met by `by` with what was derived before `round`.
     fn meets(&self, node: &Node, by: u64, round: usize) -> bool {
         match node {
             Node::Always(_) => true,
             Node::Variable(variable) => self.coalition >> variable & 1 == 1,
             Node::Power(power) => {
-                self.derived.get(power).is_some_and(|derived| derived.round < round)
-                    && self.seconds.get(power).is_some_and(|seconds| *seconds <= by)
+                self.derived(*power).is_some_and(|derived| derived.round < round)
+                    && self.seconds(*power).is_some_and(|seconds| seconds <= by)
             }
             Node::Of(k, nodes) => {
                 nodes.iter().filter(|node| self.meets(node, by, round)).take(*k).count() == *k

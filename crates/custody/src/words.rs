@@ -38,21 +38,19 @@ pub(crate) fn list(words: &[String]) -> String {
     }
 }
 
-/// A limit as a clause: "at most 500 USDC in 1 day, only to merchants".
+/// A limit as a clause: "at most 500 USDC in 1 day, only to merchants". What knows no bounds is shouted.
 pub(crate) fn limit(limit: &Limit) -> String {
-    let asset = limit.asset.as_deref().unwrap_or("of any asset");
-    let mut clause = match &limit.amount {
-        Some(amount) => format!("at most {amount} {asset}"),
-        None => format!(
-            "any amount {}",
-            limit.asset.as_deref().map_or(asset.to_owned(), |asset| format!("of {asset}"))
-        ),
+    let mut clause = match (&limit.amount, &limit.asset) {
+        (Some(amount), Some(asset)) => format!("at most {amount} {asset}"),
+        (Some(amount), None) => format!("at most {amount} of any asset"),
+        (None, Some(asset)) => format!("ANY AMOUNT of {asset}"),
+        (None, None) => "ANY AMOUNT of any asset".to_owned(),
     };
     if let Some(window_seconds) = limit.window_seconds {
         clause.push_str(&format!(" in {}", duration(window_seconds)));
     }
     match limit.receivers.as_slice() {
-        [] => clause.push_str(", to anybody"),
+        [] => clause.push_str(", to ANYBODY"),
         receivers => clause.push_str(&format!(", only to {}", list(receivers))),
     }
     clause

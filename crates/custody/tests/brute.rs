@@ -419,6 +419,37 @@ proptest! {
         prop_assert_eq!(stripped(evaluation), Brute::new(&model).evaluation());
     }
 
+    /// Atoms that no rule names change nothing, wherever their bits lie in words and blocks.
+    #[test]
+    fn idle_atoms_change_nothing(model in model_strategy(), idle in vec((select(vec!["A", "n", "z"]), any::<bool>()), 1..=9)) {
+        let mut builder = ModelBuilder::new(model.account());
+        for (name, entity) in model.entities() {
+            builder = builder.entity(name, &entity.role);
+        }
+        for (name, atom) in model.atoms() {
+            builder = builder.atom(name, atom.clone());
+        }
+        let owner = model.entities().keys().next().expect("at least one");
+        for (index, (name, solid)) in idle.iter().enumerate() {
+            let atom = if *solid { Atom::party(owner) } else { Atom::doubt("nothing follows") };
+            builder = builder.atom(format!("{name}-idle-{index}"), atom);
+        }
+        for (name, limit) in model.limits() {
+            builder = builder.limit(name, limit.clone());
+        }
+        for rule in model.rules() {
+            builder = builder.rule(rule.clone());
+        }
+        let padded = builder.build().expect("only atoms were added");
+        let mut evaluation = evaluate(&padded).expect("small models are evaluated");
+        evaluation.blast.retain(|blast| {
+            let idle = blast.atom.contains("-idle-");
+            assert!(!idle || blast.reaches.keys().all(|power| evaluation.powers[power][0].coalition.is_empty()));
+            !idle
+        });
+        prop_assert_eq!(evaluation, evaluate(&model).expect("small models are evaluated"));
+    }
+
     #[test]
     fn files_read_back(model in model_strategy()) {
         let bytes = model.to_canonical_json().expect("a model is JSON");
