@@ -1,11 +1,14 @@
 //! A party as a process. The stair itself is in `cohold-party`; here it gets a relay, a store, a
 //! vault and a clock. The device's command line drives the same runtime as a node.
 
+pub mod config;
 mod drive;
 pub mod keeper;
 mod making;
 pub mod runtime;
+pub mod service;
 mod signing;
+pub mod vaulted;
 
 pub use keeper::{KeepError, Keeper};
 pub use runtime::{Runtime, Shutdown};

@@ -1,0 +1,180 @@
+//! A node's folder: `node.toml`, `rules.toml`, and beside them what the node makes itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cohold_model::account::{Card, PartyKind};
+use cohold_model::{EntityName, PartyName};
+use cohold_mpc::PartyKeys;
+use cohold_party::Rules;
+use cohold_vault::file::{private_create, private_folder, private_read};
+use cohold_vault::{Passphrase, SealContext, Sealed, SoftwareVault, StretchCost, Vault};
+use serde::{Deserialize, Serialize};
+
+/// `node.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The party's name within accounts: `cosigner`.
+    pub party: PartyName,
+    /// Who runs it.
+    pub entity: EntityName,
+    /// `cosigner` or `guardian`.
+    pub kind: PartyKind,
+    /// The coordinator's relay: `ws://HOST:PORT/v1/relay`, or `wss://…`.
+    pub relay: String,
+    /// How shares are sealed.
+    pub vault: VaultChoice,
+}
+
+/// How a node seals its shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VaultChoice {
+    /// A key in a file of mode 0600.
+    KeyFile,
+    /// A key wrapped under a passphrase, which is asked for at every start.
+    Passphrase,
+}
+
+/// Why a node's folder was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("`{path}` cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// `node.toml` is wrong.
+    #[error("`{path}` is not understood: {source}")]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<toml::de::Error>,
+    },
+    /// `rules.toml` is wrong.
+    #[error("`{path}`: {source}")]
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: cohold_party::rules::RulesError,
+    },
+    /// A device or recovery share is no node.
+    #[error("a node is a `cosigner` or a `guardian`: correct `kind` in node.toml")]
+    Kind,
+    /// Key, passphrase or seed do not open.
+    #[error("{0}")]
+    Vault(String),
+}
+
+/// A node's folder, opened.
+pub struct NodeHome {
+    /// Its settings.
+    pub config: NodeConfig,
+    /// Its rules.
+    pub rules: Rules,
+    /// Its keys.
+    pub keys: PartyKeys,
+    /// What seals its shares.
+    pub vault: Arc<dyn Vault>,
+    /// Where its database lies.
+    pub database: PathBuf,
+}
+
+impl NodeHome {
+    /// Opens the folder of a `node.toml`; makes key and identity on the first start. `passphrase` is
+    /// asked only where the vault needs one.
+    pub fn open(
+        config: &Path,
+        passphrase: impl FnOnce() -> Result<String, String>,
+    ) -> Result<Self, ConfigError> {
+        let folder = config.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let text = read(config)?;
+        let parsed: NodeConfig = toml::from_str(&text)
+            .map_err(|source| ConfigError::Toml { path: config.into(), source: Box::new(source) })?;
+        if !matches!(parsed.kind, PartyKind::Cosigner | PartyKind::Guardian) {
+            return Err(ConfigError::Kind);
+        }
+        let path = folder.join("rules.toml");
+        let rules = Rules::parse(&read(&path)?).map_err(|source| ConfigError::Rules { path, source })?;
+        private_folder(folder).map_err(|e| ConfigError::Vault(e.to_string()))?;
+        let vault = open_vault(folder, parsed.vault, passphrase)?;
+        let keys = open_keys(folder, vault.as_ref(), &parsed.party)?;
+        Ok(Self { config: parsed, rules, keys, vault, database: folder.join("node.sqlite") })
+    }
+
+    /// The card that this node hands out.
+    #[must_use]
+    pub fn card(&self) -> Card {
+        Card {
+            party: self.config.party.clone(),
+            entity: self.config.entity.clone(),
+            kind: self.config.kind,
+            identity: self.keys.identity(),
+            seal: self.keys.seal_key(),
+        }
+    }
+}
+
+fn open_vault(
+    folder: &Path,
+    choice: VaultChoice,
+    passphrase: impl FnOnce() -> Result<String, String>,
+) -> Result<Arc<dyn Vault>, ConfigError> {
+    let told = |e: &dyn std::fmt::Display| ConfigError::Vault(e.to_string());
+    Ok(match choice {
+        VaultChoice::KeyFile => {
+            let path = folder.join("node.key");
+            let vault = if path.exists() {
+                SoftwareVault::key_file_open(&path)
+            } else {
+                SoftwareVault::key_file_create(&path)
+            };
+            Arc::new(vault.map_err(|e| told(&e))?)
+        }
+        VaultChoice::Passphrase => {
+            let path = folder.join("node.key.json");
+            let text = passphrase().map_err(ConfigError::Vault)?;
+            let vault = if path.exists() {
+                let passphrase = Passphrase::entered(text).map_err(|e| told(&e))?;
+                SoftwareVault::passphrase_open(&path, &passphrase)
+            } else {
+                let passphrase = Passphrase::chosen(text).map_err(|e| told(&e))?;
+                SoftwareVault::passphrase_create(&path, &passphrase, StretchCost::default())
+            };
+            Arc::new(vault.map_err(|e| told(&e))?)
+        }
+    })
+}
+
+/// The longest sealed seed.
+const SEED_FILE_BYTES_MAX: u64 = 256;
+
+/// A party's keys from its sealed seed in `folder`, made on the first call.
+pub fn open_keys(folder: &Path, vault: &dyn Vault, party: &PartyName) -> Result<PartyKeys, ConfigError> {
+    let told = |e: &dyn std::fmt::Display| ConfigError::Vault(e.to_string());
+    let path = folder.join("identity.sealed");
+    let place = SealContext::of_party(party.clone());
+    if !path.exists() {
+        let mut seed = zeroize::Zeroizing::new([0; 32]);
+        getrandom::fill(seed.as_mut()).map_err(|e| told(&e))?;
+        let sealed = vault.seal(&place, seed.as_ref()).map_err(|e| told(&e))?;
+        private_create(&path, sealed.as_bytes()).map_err(|e| told(&e))?;
+    }
+    let bytes = private_read(&path, SEED_FILE_BYTES_MAX).map_err(|e| told(&e))?;
+    let sealed = Sealed::from_bytes(bytes.to_vec()).map_err(|e| told(&e))?;
+    let seed = vault.open(&place, &sealed).map_err(|e| told(&e))?;
+    let seed: &[u8; 32] = seed.as_slice().try_into().map_err(|_| {
+        ConfigError::Vault(format!("`{}` is damaged: restore it from a backup", path.display()))
+    })?;
+    Ok(PartyKeys::from_seed(seed))
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })
+}

@@ -1,0 +1,179 @@
+//! The keeper of nodes and devices: a party store whose secrets are sealed by a vault.
+
+use std::sync::Arc;
+
+use cohold_model::account::Proposal;
+use cohold_model::charter::Charter;
+use cohold_model::ids::PartyIndex;
+use cohold_model::statement::Sealing;
+use cohold_model::{AccountId, Epoch, PartyName, SessionId, Signed};
+use cohold_mpc::Evidence;
+use cohold_mpc_ecdsa::{Auxiliary, Share};
+use cohold_party::Refusal;
+use cohold_party::create::{self, Made};
+use cohold_party::refusal::Code;
+use cohold_party::verify::Reservation;
+use cohold_store::party::{AccountError, ReserveError, Reserved, SealedKey, Spending};
+use cohold_store::{PartyStore, StoreError};
+use cohold_vault::{Purpose, SealContext, Sealed, Vault, VaultError};
+
+use crate::keeper::{KeepError, Keeper, Kept};
+
+/// How the engine's auxiliary data is filed.
+const ENGINE: &str = "dkls23";
+
+/// A store and the vault that seals what is in it.
+pub struct VaultedKeeper {
+    store: PartyStore,
+    vault: Arc<dyn Vault>,
+    party: PartyName,
+}
+
+impl VaultedKeeper {
+    /// The keeper of `party`. Key generations that a crash cut off before a share was kept are
+    /// forgotten here.
+    pub fn new(store: PartyStore, vault: Arc<dyn Vault>, party: PartyName) -> Result<Self, StoreError> {
+        let forgotten = store.account_drop_unfinished()?;
+        if forgotten > 0 {
+            tracing::info!(forgotten, "unfinished key generations were abandoned");
+        }
+        Ok(Self { store, vault, party })
+    }
+
+    /// The store, for lists.
+    #[must_use]
+    pub fn store(&self) -> &PartyStore {
+        &self.store
+    }
+
+    fn context(&self, account: AccountId, epoch: Epoch, purpose: Purpose) -> SealContext {
+        SealContext::of_account(account, epoch, self.party.clone(), purpose)
+    }
+
+    fn unseal(&self, place: &SealContext, bytes: Vec<u8>) -> Result<zeroize::Zeroizing<Vec<u8>>, VaultError> {
+        self.vault.open(place, &Sealed::from_bytes(bytes)?)
+    }
+}
+
+impl Keeper for VaultedKeeper {
+    fn keygen_begin(
+        &self,
+        proposal: &Signed<Proposal>,
+        session: SessionId,
+        now: u64,
+    ) -> Result<(), KeepError> {
+        Ok(self.store.account_begin(proposal, session, now)?)
+    }
+
+    fn keygen_keep(&self, made: &Made, now: u64) -> Result<(), KeepError> {
+        let (account, epoch) = (made.charter.terms.account, made.charter.epoch);
+        let seal = |purpose, secret: &[u8]| self.vault.seal(&self.context(account, epoch, purpose), secret);
+        let key = SealedKey {
+            share: seal(Purpose::Share, &made.share.to_secret_bytes())?.into_bytes(),
+            auxiliary: seal(Purpose::Auxiliary, &made.auxiliary.to_secret_bytes())?.into_bytes(),
+        };
+        Ok(self.store.account_keep(&made.charter, ENGINE, &key, now)?)
+    }
+
+    fn keygen_drop(&self, account: AccountId) -> Result<(), KeepError> {
+        Ok(self.store.account_drop(account)?)
+    }
+
+    fn pending(&self) -> Result<Vec<Charter>, KeepError> {
+        Ok(self.store.account_pending()?)
+    }
+
+    fn activate(&self, charter: &Signed<Charter>, _now: u64) -> Result<(), KeepError> {
+        let account = charter.document.terms.account;
+        let own = match self.store.account_pending_show(account)? {
+            Some(own) => own,
+            None => self.store.account_show(account)?.ok_or(KeepError::Unknown(account))?.charter.document,
+        };
+        create::check_activation(charter, &own, &self.party).map_err(failed)?;
+        Ok(self.store.account_activate(charter)?)
+    }
+
+    fn kept(&self, account: AccountId) -> Result<Kept, KeepError> {
+        let active = self.store.account_show(account)?.ok_or(KeepError::Unknown(account))?;
+        let banned = active.banned.into_iter().collect();
+        Ok(Kept { charter: active.charter.document, banned, held_since: active.held_since })
+    }
+
+    fn sealing(&self) -> Sealing {
+        self.vault.sealing()
+    }
+
+    fn reserve(&self, reservation: &Reservation, now: u64) -> Result<(), Refusal> {
+        let spending = Spending {
+            account: reservation.account,
+            request: reservation.request,
+            plan: reservation.plan,
+            session: reservation.session,
+            chain_id: reservation.chain_id,
+            nonce: reservation.nonce,
+            asset: &reservation.asset,
+            amount: reservation.amount,
+            per_day: reservation.per_day,
+        };
+        match self.store.reserve(&spending, now) {
+            Ok(Reserved::New | Reserved::Again) => Ok(()),
+            Err(error @ ReserveError::Limit { .. }) => Err(Refusal::new(Code::Limit, error.to_string())),
+            Err(error @ ReserveError::Nonce { .. }) => Err(Refusal::new(Code::Nonce, error.to_string())),
+            Err(error @ ReserveError::Session(_)) => Err(Refusal::new(Code::Order, error.to_string())),
+            Err(ReserveError::Store(error)) => {
+                tracing::error!(%error, "a payment cannot be counted");
+                Err(failed(error).into())
+            }
+        }
+    }
+
+    fn open(&self, kept: &Kept) -> Result<(Share, Auxiliary), KeepError> {
+        let (account, epoch) = (kept.charter.terms.account, kept.charter.epoch);
+        let key = self.store.key_show(account, epoch.0, ENGINE)?.ok_or(KeepError::Unknown(account))?;
+        let share = self.unseal(&self.context(account, epoch, Purpose::Share), key.share)?;
+        let auxiliary = self.unseal(&self.context(account, epoch, Purpose::Auxiliary), key.auxiliary)?;
+        let share = Share::from_secret_bytes(&share).map_err(failed)?;
+        let auxiliary = Auxiliary::from_secret_bytes(&auxiliary).map_err(failed)?;
+        Ok((share, auxiliary))
+    }
+
+    fn ban(
+        &self,
+        account: AccountId,
+        party: PartyIndex,
+        evidence: &Evidence,
+        now: u64,
+    ) -> Result<(), KeepError> {
+        let text = format!(
+            "session {}, round {}, message {}: {}",
+            evidence.session, evidence.round, evidence.message, evidence.reason
+        );
+        Ok(self.store.ban_insert(account, party, &text, now)?)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> KeepError {
+    KeepError::Failed(error.to_string())
+}
+
+impl From<StoreError> for KeepError {
+    fn from(error: StoreError) -> Self {
+        failed(error)
+    }
+}
+
+impl From<VaultError> for KeepError {
+    fn from(error: VaultError) -> Self {
+        failed(error)
+    }
+}
+
+impl From<AccountError> for KeepError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Used(account) => Self::Used(account.to_string()),
+            AccountError::Unknown(account) => Self::Unknown(account),
+            AccountError::Store(error) => failed(error),
+        }
+    }
+}
