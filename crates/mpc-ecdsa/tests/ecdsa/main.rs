@@ -1,0 +1,6 @@
+//! Threshold ECDSA through the public interface: honest runs, stored forms, and attacks.
+
+mod honest;
+mod malicious;
+mod network;
+mod stored;

@@ -1,0 +1,223 @@
+//! One direction between two parties in one run, confidential and authenticated by sender.
+//!
+//! A [`Sealer`] runs HPKE (RFC 9180: DHKEM X25519, HKDF-SHA256, AES-256-GCM) once in auth mode and
+//! exports one key (§5.3), under which it seals one message per round with AES-256-GCM; the round is
+//! the nonce. Every message carries the encapsulated key, so that each opens on its own whatever the
+//! relay loses or reorders. One key exchange a session and direction instead of one a message.
+//!
+//! The `info` of the key exchange binds account, epoch, session, sender and receiver; the additional
+//! data of each message binds the round as well. So a message that is moved anywhere else does not open.
+//!
+//! As in every protocol that authenticates by Diffie–Hellman (RFC 9180 §9.1.1), who steals a party's
+//! sealing key can forge messages *to* that party from anyone.
+
+use aes_gcm::aead::{Aead as _, KeyInit as _};
+use aes_gcm::{Aes256Gcm, Nonce};
+use cohold_model::canonical::{Digest, digest_parts};
+use cohold_model::identity::SealKey;
+use cohold_model::ids::{AccountId, Epoch, PartyIndex, SessionId};
+use hpke::aead::AesGcm256;
+use hpke::kdf::HkdfSha256;
+use hpke::kem::X25519HkdfSha256;
+use hpke::{Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _};
+use rand_core::CryptoRng;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::envelope::Envelope;
+use crate::keys::SealSecret;
+
+const EXPORT_LABEL: &[u8] = b"cohold/mpc/channel/key/v1";
+const ENCAPSULATED_BYTES: usize = 32;
+
+/// Where a channel belongs. Two channels that differ in anything share no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Direction {
+    /// The account that the run is about.
+    pub account: AccountId,
+    /// The generation of its shares.
+    pub epoch: Epoch,
+    /// The run.
+    pub session: SessionId,
+    /// Who seals.
+    pub from: PartyIndex,
+    /// Who opens.
+    pub to: PartyIndex,
+}
+
+impl Direction {
+    fn digest(&self, tag: &str, extra: &[u8]) -> Digest {
+        let account = self.account.to_string();
+        let epoch = self.epoch.0.to_be_bytes();
+        let parties = [self.from.get(), self.to.get()];
+        digest_parts(tag, &[account.as_bytes(), &epoch, &self.session.0.0, &parties, extra])
+    }
+
+    fn info(&self) -> Digest {
+        self.digest("cohold/mpc/channel/v1", &[])
+    }
+
+    fn additional_data(&self, round: u16) -> Digest {
+        self.digest("cohold/mpc/envelope/v1", &round.to_be_bytes())
+    }
+
+    fn matches(&self, envelope: &Envelope) -> bool {
+        let Self { account, epoch, session, from, to } = *self;
+        (account, epoch, session, from, to)
+            == (envelope.account, envelope.epoch, envelope.session, envelope.from, envelope.to)
+    }
+}
+
+/// Why a message could not be sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// The receiver's key is of small order.
+    #[error("the sealing key `{0}` is not usable: ask its party for a new card")]
+    Key(SealKey),
+    /// The round was sealed already; a second message would reuse a nonce.
+    #[error("round `{0}` was already sealed: start a new session")]
+    Round(u16),
+    /// The cipher refused.
+    #[error("the message is too long to be sealed")]
+    Cipher,
+}
+
+/// The sending end.
+pub struct Sealer {
+    direction: Direction,
+    encapsulated: [u8; ENCAPSULATED_BYTES],
+    cipher: Aes256Gcm,
+    round_last: u16,
+}
+
+impl Sealer {
+    /// Opens the channel towards `receiver`, authenticated by `sender`.
+    pub fn new(
+        direction: Direction,
+        sender: &SealSecret,
+        receiver: &SealKey,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, SealError> {
+        let unusable = |_| SealError::Key(*receiver);
+        let to = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&receiver.0).map_err(unusable)?;
+        let mode = OpModeS::Auth(sender.pair());
+        let (encapsulated, context) = hpke::setup_sender_with_rng::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
+            &mode,
+            &to,
+            &direction.info().0,
+            rng,
+        )
+        .map_err(unusable)?;
+        let mut key = Zeroizing::new([0; 32]);
+        context.export(EXPORT_LABEL, key.as_mut_slice()).map_err(unusable)?;
+        let cipher = Aes256Gcm::new((&*key).into());
+        Ok(Self { direction, encapsulated: encapsulated.to_bytes().into(), cipher, round_last: 0 })
+    }
+
+    /// Seals the message of one round. Rounds count up; none is sealed twice.
+    pub fn seal(&mut self, round: u16, payload: &Payload<'_>) -> Result<Envelope, SealError> {
+        if round <= self.round_last {
+            return Err(SealError::Round(round));
+        }
+        self.round_last = round;
+        let plain = Zeroizing::new(payload.encode().ok_or(SealError::Cipher)?);
+        let aad = self.direction.additional_data(round).0;
+        let message = aes_gcm::aead::Payload { msg: &plain, aad: &aad };
+        let ciphertext = self.cipher.encrypt(&nonce(round), message).map_err(|_| SealError::Cipher)?;
+        let Direction { account, epoch, session, from, to } = self.direction;
+        let sealed = [self.encapsulated.as_slice(), &ciphertext].concat();
+        Ok(Envelope { account, epoch, session, round, from, to, sealed })
+    }
+}
+
+/// The receiving end. It keeps to the first encapsulated key under which a genuine message came: a
+/// sender that starts afresh needs a new session.
+pub struct Opener {
+    direction: Direction,
+    receiver: SealSecret,
+    sender: SealKey,
+    pinned: Option<([u8; ENCAPSULATED_BYTES], Aes256Gcm)>,
+}
+
+impl Opener {
+    /// The channel from the party with the key `sender`.
+    #[must_use]
+    pub fn new(direction: Direction, receiver: &SealSecret, sender: SealKey) -> Self {
+        Self { direction, receiver: receiver.duplicate(), sender, pinned: None }
+    }
+
+    /// The bytes inside, or nothing if the envelope was not sealed by the sender for this very place.
+    pub fn open(&mut self, envelope: &Envelope) -> Option<Zeroizing<Vec<u8>>> {
+        if !self.direction.matches(envelope) {
+            return None;
+        }
+        let (encapsulated, ciphertext) = envelope.sealed.split_first_chunk::<ENCAPSULATED_BYTES>()?;
+        let aad = self.direction.additional_data(envelope.round).0;
+        let message = aes_gcm::aead::Payload { msg: ciphertext, aad: &aad };
+        let nonce = nonce(envelope.round);
+        if let Some((known, cipher)) = &self.pinned {
+            let plain = (known == encapsulated).then(|| cipher.decrypt(&nonce, message).ok());
+            return plain.flatten().map(Zeroizing::new);
+        }
+        let cipher = self.accept(encapsulated)?;
+        let plain = cipher.decrypt(&nonce, message).ok()?;
+        self.pinned = Some((*encapsulated, cipher));
+        Some(Zeroizing::new(plain))
+    }
+
+    fn accept(&self, encapsulated: &[u8; ENCAPSULATED_BYTES]) -> Option<Aes256Gcm> {
+        let from = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&self.sender.0).ok()?;
+        let encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(encapsulated).ok()?;
+        let (secret, _) = self.receiver.pair();
+        let context = hpke::setup_receiver::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
+            &OpModeR::Auth(from),
+            &secret,
+            &encapsulated,
+            &self.direction.info().0,
+        )
+        .ok()?;
+        let mut key = Zeroizing::new([0; 32]);
+        context.export(EXPORT_LABEL, key.as_mut_slice()).ok()?;
+        Some(Aes256Gcm::new((&*key).into()))
+    }
+}
+
+/// The key is fresh for each run and direction, and a round is sealed once, so the round is a nonce.
+fn nonce(round: u16) -> Nonce<aes_gcm::aead::consts::U12> {
+    let [high, low] = round.to_be_bytes();
+    Nonce::from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, high, low])
+}
+
+/// What an envelope holds inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload<'a> {
+    /// The sender once more: it must be the one on the envelope.
+    pub from: PartyIndex,
+    /// The sender's transcript before this round: what it saw of everybody's broadcasts.
+    #[serde(with = "serde_bytes")]
+    pub echo: &'a [u8],
+    /// To all.
+    #[serde(with = "serde_bytes")]
+    pub broadcast: Option<&'a [u8]>,
+    /// To the receiver alone.
+    #[serde(with = "serde_bytes")]
+    pub direct: Option<&'a [u8]>,
+}
+
+impl<'a> Payload<'a> {
+    /// In postcard encoding, into a buffer that never moves, so that no copy is left behind.
+    fn encode(&self) -> Option<Vec<u8>> {
+        let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+        let capacity = 128 + length(self.broadcast) + length(self.direct);
+        postcard::to_extend(self, Vec::with_capacity(capacity)).ok()
+    }
+
+    /// Reads what [`Sealer::seal`] sealed.
+    #[must_use]
+    pub fn decode(bytes: &'a [u8]) -> Option<Self> {
+        match postcard::take_from_bytes(bytes) {
+            Ok((payload, [])) => Some(payload),
+            Ok(_) | Err(_) => None,
+        }
+    }
+}
