@@ -27,7 +27,7 @@ const STRAY_AGE_MAX: Duration = Duration::from_secs(30);
 /// A party at work.
 pub struct Runtime {
     pub(crate) card: Card,
-    pub(crate) keys: PartyKeys,
+    pub(crate) keys: Arc<PartyKeys>,
     pub(crate) rules: Rules,
     pub(crate) keeper: Arc<dyn Keeper>,
     pub(crate) link: Link,
@@ -70,7 +70,13 @@ impl Post {
 impl Runtime {
     /// A party with this card, these keys and rules, over this relay.
     #[must_use]
-    pub fn new(card: Card, keys: PartyKeys, rules: Rules, keeper: Arc<dyn Keeper>, link: Link) -> Arc<Self> {
+    pub fn new(
+        card: Card,
+        keys: Arc<PartyKeys>,
+        rules: Rules,
+        keeper: Arc<dyn Keeper>,
+        link: Link,
+    ) -> Arc<Self> {
         let (sessions, strays) = Default::default();
         Arc::new(Self { card, keys, rules, keeper, link, sessions, strays })
     }
@@ -156,7 +162,7 @@ impl Runtime {
     /// complete charter, and then so must this party.
     async fn abandon(self: Arc<Self>, account: AccountId) {
         let keeper = Arc::clone(&self.keeper);
-        self.cancel(|seat| seat.account == account);
+        self.cancel_account(account);
         if let Err(error) = blocking(move || keeper.keygen_drop(account)).await {
             tracing::debug!(%account, %error, "nothing to abandon");
         }
@@ -197,14 +203,9 @@ impl Runtime {
         lock(&self.sessions).remove(&session);
     }
 
-    /// Ends sessions: their inboxes close.
-    pub(crate) fn cancel(&self, which: impl Fn(&Seat) -> bool) {
-        lock(&self.sessions).retain(|_, seat| !which(seat));
-    }
-
-    /// Ends all sessions of an account.
+    /// Ends all sessions of an account: their inboxes close.
     pub(crate) fn cancel_account(&self, account: AccountId) {
-        self.cancel(|seat| seat.account == account);
+        lock(&self.sessions).retain(|_, seat| seat.account != account);
     }
 
     pub(crate) fn post(&self, terms: &cohold_model::account::Terms) -> Post {

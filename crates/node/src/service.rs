@@ -17,7 +17,7 @@ pub async fn serve(home: NodeHome, shutdown: Shutdown, ready: impl FnOnce(&str))
     let keeper = VaultedKeeper::new(store, home.vault, card.party.clone())?;
     tracing::info!(party = %card.party, entity = %card.entity, %fingerprint, "node starts");
     let relay = connect(home.config.relay, &card, &home.keys);
-    let runtime = Runtime::new(card, home.keys, home.rules, Arc::new(keeper), relay.link());
+    let runtime = Runtime::new(card, Arc::new(home.keys), home.rules, Arc::new(keeper), relay.link());
     ready(&fingerprint);
     runtime.run(relay, shutdown).await;
     tracing::info!("node ends");
