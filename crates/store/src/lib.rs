@@ -6,6 +6,8 @@
 pub mod crash;
 pub mod database;
 pub mod party;
+pub mod server;
 
 pub use database::{Database, StoreError};
 pub use party::PartyStore;
+pub use server::ServerStore;

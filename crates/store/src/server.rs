@@ -1,0 +1,85 @@
+//! What the coordinator keeps: accounts, the parties that said hello, requests on their way, the ledger
+//! of receipts, its API tokens. Nothing here is secret, and nothing here moves money.
+
+mod accounts;
+mod ledger;
+mod parties;
+mod progress;
+mod requests;
+mod tokens;
+
+use std::path::Path;
+
+use rusqlite::{Params, Row, Transaction};
+
+pub use accounts::{AccountRow, AccountState};
+pub use ledger::LedgerError;
+pub use progress::Progress;
+pub use requests::{ApproveOutcome, InsertError, OPEN_REQUESTS_MAX, RequestRow, Submission};
+pub use tokens::{NewToken, TokenError, TokenRow};
+
+use crate::database::{Database, Fail, StoreError};
+
+const MIGRATIONS: &[&str] = &[include_str!("server/001.sql")];
+
+/// The database of a coordinator.
+#[derive(Debug)]
+pub struct ServerStore {
+    database: Database,
+}
+
+impl ServerStore {
+    /// Opens or makes the database.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Database::open(path, MIGRATIONS).map(|database| Self { database })
+    }
+}
+
+/// The first row, if there is one.
+fn first<T, E>(
+    tx: &Transaction<'_>,
+    sql: &str,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> Result<T, Fail<E>>,
+) -> Result<Option<T>, Fail<E>> {
+    let mut query = tx.prepare_cached(sql)?;
+    let mut rows = query.query(params)?;
+    rows.next()?.map(read).transpose()
+}
+
+/// All rows; the query bounds them.
+fn all<T, E>(
+    tx: &Transaction<'_>,
+    sql: &str,
+    params: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> Result<T, Fail<E>>,
+) -> Result<Vec<T>, Fail<E>> {
+    let mut query = tx.prepare_cached(sql)?;
+    let mut rows = query.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+/// Runs a statement; how many rows it changed.
+fn change<E>(tx: &Transaction<'_>, sql: &str, params: impl Params) -> Result<usize, Fail<E>> {
+    Ok(tx.prepare_cached(sql)?.execute(params)?)
+}
+
+/// A number that SQLite can hold.
+fn integer<E: From<StoreError>>(table: &'static str, number: u64) -> Result<i64, Fail<E>> {
+    let too_large = |_| StoreError::Row { table, detail: format!("`{number}` is more than can be stored") };
+    i64::try_from(number).map_err(|error| Fail::Refused(too_large(error).into()))
+}
+
+/// A number that was stored.
+fn number<E: From<StoreError>>(row: &Row<'_>, table: &'static str, column: &str) -> Result<u64, Fail<E>> {
+    let stored: i64 = row.get(column)?;
+    let negative = |_| StoreError::Row { table, detail: format!("`{column}` is negative") };
+    u64::try_from(stored).map_err(|error| Fail::Refused(negative(error).into()))
+}
+
+#[cfg(test)]
+mod tests;

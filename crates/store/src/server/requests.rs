@@ -1,0 +1,342 @@
+//! Requests and their nonces.
+//!
+//! A plan gets its nonce in the transaction that stores it, and keeps it for ever: the lowest one, from
+//! the chain's own count upwards, that no approved request holds. What nobody has approved holds nothing,
+//! so that an abandoned request blocks no other; if two were planned with one nonce, the first approval
+//! takes it, and the other must be asked for anew. What was refused or expired without a signature gives
+//! its nonce back.
+
+use cohold_model::intent::{Approval, Intent, Plan};
+use cohold_model::receipt::Status;
+use cohold_model::{AccountId, HexBytes, PartyIndex, RequestId, Signed};
+use rusqlite::{Row, Transaction, params};
+
+use super::{ServerStore, all, change, first, integer, number};
+use crate::crash_point;
+use crate::database::{Fail, StoreError, from_text, seconds, to_text};
+
+/// The most requests of one account that may be open at a time.
+pub const OPEN_REQUESTS_MAX: u32 = 1_000;
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRow {
+    /// Counts all requests, from 1; the cursor of lists.
+    pub number: u64,
+    /// What somebody wants.
+    pub intent: Intent,
+    /// The bytes that would do it.
+    pub plan: Plan,
+    /// The account's nonce in the plan.
+    pub nonce: u64,
+    /// Who approved.
+    pub approvals: Vec<Signed<Approval>>,
+    /// How far it has come.
+    pub status: Status,
+    /// Signing sessions so far.
+    pub attempt: u32,
+    /// Who signs in the current session.
+    pub signers: Vec<PartyIndex>,
+    /// Why it was refused, expired or reverted, or why the last attempt broke off.
+    pub reason: Option<String>,
+    /// The signed transaction.
+    pub transaction: Option<HexBytes>,
+    /// Its hash.
+    pub transaction_hash: Option<HexBytes>,
+    /// The block that has it.
+    pub block: Option<u64>,
+    /// Seconds since 1970.
+    pub created_at: u64,
+    /// Seconds since 1970.
+    pub updated_at: u64,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submission {
+    /// It is stored.
+    New(Box<RequestRow>),
+    /// It was stored before, with this very intent.
+    Same(Box<RequestRow>),
+    /// Its id was used before, with another intent.
+    Other,
+    /// The account has [`OPEN_REQUESTS_MAX`] open requests.
+    Full,
+}
+
+/// What became of an approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApproveOutcome {
+    /// It is stored, and the request may be signed.
+    Approved(Box<RequestRow>),
+    /// Another request holds the plan's nonce by now, or one before it was given back: this plan could
+    /// not be mined in its turn.
+    NonceTaken,
+    /// The request is not pending.
+    NotPending(Status),
+}
+
+/// Why nothing was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum InsertError<P: std::error::Error> {
+    /// No plan could be made.
+    #[error(transparent)]
+    Plan(P),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ServerStore {
+    /// Stores an intent with the plan that `plan` makes for its nonce, in one transaction.
+    /// `chain_nonce` is how many transactions of the account the chain knows.
+    pub fn request_insert<P: std::error::Error>(
+        &self,
+        intent: &Intent,
+        chain_nonce: u64,
+        now: u64,
+        plan: impl FnOnce(u64) -> Result<Plan, P>,
+    ) -> Result<Submission, InsertError<P>> {
+        let submission = self.database.write(|tx| {
+            if let Some(row) = request_show(tx, intent.request)? {
+                let same = row.intent == *intent;
+                return Ok(if same { Submission::Same(Box::new(row)) } else { Submission::Other });
+            }
+            if open_count(tx, intent.account, now)? >= OPEN_REQUESTS_MAX {
+                return Ok(Submission::Full);
+            }
+            let nonce = nonce_free(tx, intent, chain_nonce)?;
+            let plan = plan(nonce).map_err(|error| Fail::Refused(InsertError::Plan(error)))?;
+            insert(tx, intent, &plan, nonce, chain_nonce, now)?;
+            crash_point!("server.request-insert.before");
+            Ok(Submission::New(Box::new(expect(tx, intent.request)?)))
+        })?;
+        crash_point!("server.request-insert.after");
+        Ok(submission)
+    }
+
+    /// Stores an approval and who shall sign; the plan's nonce is the request's alone from now on.
+    /// The caller has checked the approval.
+    pub fn request_approve(
+        &self,
+        request: RequestId,
+        approval: &Signed<Approval>,
+        signers: &[PartyIndex],
+        now: u64,
+    ) -> Result<ApproveOutcome, StoreError> {
+        let outcome = self.database.write(|tx| {
+            let row = expect(tx, request)?;
+            if row.status != Status::Pending {
+                return Ok(ApproveOutcome::NotPending(row.status));
+            }
+            if !nonce_in_turn(tx, &row)? {
+                return Ok(ApproveOutcome::NonceTaken);
+            }
+            let approvals: Vec<_> = row.approvals.iter().chain([approval]).collect();
+            change(
+                tx,
+                "UPDATE requests SET status = 'approved', approvals = ?2, signers = ?3, updated_at = ?4
+                 WHERE request = ?1",
+                params![
+                    request.to_string(),
+                    to_text("requests", &approvals)?,
+                    to_text("requests", &signers)?,
+                    seconds(now)
+                ],
+            )?;
+            crash_point!("server.request-approve.before");
+            Ok::<_, Fail<StoreError>>(ApproveOutcome::Approved(Box::new(expect(tx, request)?)))
+        })?;
+        crash_point!("server.request-approve.after");
+        Ok(outcome)
+    }
+
+    /// Counts a signing session before its order leaves. False where the request is not approved any
+    /// more, or another session was counted meanwhile: then no order may leave.
+    pub fn request_attempt(
+        &self,
+        request: RequestId,
+        attempt: u32,
+        signers: &[PartyIndex],
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let counted = self.database.write(|tx| {
+            let changed = change(
+                tx,
+                "UPDATE requests SET attempt = ?2, signers = ?3, updated_at = ?4
+                 WHERE request = ?1 AND status = 'approved' AND attempt = ?2 - 1",
+                params![request.to_string(), attempt, to_text("requests", &signers)?, seconds(now)],
+            )?;
+            crash_point!("server.request-attempt.before");
+            Ok::<_, Fail<StoreError>>(changed == 1)
+        })?;
+        crash_point!("server.request-attempt.after");
+        Ok(counted)
+    }
+
+    /// Notes why the last session broke off.
+    pub fn request_note(&self, request: RequestId, reason: &str, now: u64) -> Result<(), StoreError> {
+        self.database.write(|tx| {
+            change(
+                tx,
+                "UPDATE requests SET reason = ?2, updated_at = ?3 WHERE request = ?1 AND status = 'approved'",
+                params![request.to_string(), reason, seconds(now)],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// One request.
+    pub fn request_show(&self, request: RequestId) -> Result<Option<RequestRow>, StoreError> {
+        self.database.read(|tx| request_show(tx, request))
+    }
+
+    /// Requests, the newest first, before number `before`, at most `limit`.
+    pub fn request_list(
+        &self,
+        account: Option<AccountId>,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<RequestRow>, StoreError> {
+        let before = before.map_or(i64::MAX, seconds);
+        self.database.read(|tx| match account {
+            Some(account) => all(
+                tx,
+                "SELECT * FROM requests WHERE account = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3",
+                params![account.to_string(), before, limit],
+                request_row,
+            ),
+            None => all(
+                tx,
+                "SELECT * FROM requests WHERE number < ?1 ORDER BY number DESC LIMIT ?2",
+                params![before, limit],
+                request_row,
+            ),
+        })
+    }
+
+    /// Requests in one open status, the oldest first, after number `after`, at most `limit`.
+    pub fn request_list_in(
+        &self,
+        status: Status,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<RequestRow>, StoreError> {
+        self.database.read(|tx| {
+            let sql = "SELECT * FROM requests WHERE status = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+            all(tx, sql, params![status.to_string(), seconds(after), limit], request_row)
+        })
+    }
+}
+
+pub(super) fn request_show<E: From<StoreError>>(
+    tx: &Transaction<'_>,
+    request: RequestId,
+) -> Result<Option<RequestRow>, Fail<E>> {
+    first(tx, "SELECT * FROM requests WHERE request = ?1", [request.to_string()], request_row)
+}
+
+/// A request that is known to be there.
+pub(super) fn expect<E: From<StoreError>>(
+    tx: &Transaction<'_>,
+    request: RequestId,
+) -> Result<RequestRow, Fail<E>> {
+    let lost = || StoreError::Row { table: "requests", detail: format!("request `{request}` is missing") };
+    request_show(tx, request)?.ok_or_else(|| Fail::Refused(lost().into()))
+}
+
+fn open_count<E>(tx: &Transaction<'_>, account: AccountId, now: u64) -> Result<u32, Fail<E>> {
+    let sql = "SELECT count(*) AS n FROM requests WHERE account = ?1
+         AND status IN ('pending', 'approved', 'signed', 'submitted', 'mined')
+         AND (status <> 'pending' OR expires_at > ?2)";
+    let count = first(tx, sql, params![account.to_string(), seconds(now)], |row| Ok(row.get("n")?))?;
+    Ok(count.unwrap_or_default())
+}
+
+/// The lowest nonce, from the chain's count upwards, that nobody holds.
+fn nonce_free<E: From<StoreError>>(
+    tx: &Transaction<'_>,
+    intent: &Intent,
+    chain_nonce: u64,
+) -> Result<u64, Fail<E>> {
+    let held = all(
+        tx,
+        "SELECT nonce FROM requests WHERE account = ?1 AND chain_id = ?2 AND nonce >= ?3
+           AND status IN ('approved', 'signed', 'submitted', 'mined') ORDER BY nonce",
+        params![intent.account.to_string(), intent.chain_id.to_string(), integer("requests", chain_nonce)?],
+        |row| number(row, "requests", "nonce"),
+    )?;
+    Ok(held
+        .into_iter()
+        .fold(chain_nonce, |free, held| if held == free { free.saturating_add(1) } else { free }))
+}
+
+/// Whether nobody holds the plan's nonce, and somebody used or holds each one from the chain's count at
+/// planning up to it.
+fn nonce_in_turn<E: From<StoreError>>(tx: &Transaction<'_>, row: &RequestRow) -> Result<bool, Fail<E>> {
+    let found = first(
+        tx,
+        "SELECT r.nonce - r.chain_nonce AS before,
+           (SELECT count(DISTINCT o.nonce) FROM requests o
+            WHERE o.account = r.account AND o.chain_id = r.chain_id
+              AND o.nonce >= r.chain_nonce AND o.nonce < r.nonce
+              AND o.status NOT IN ('pending', 'refused', 'expired')) AS used,
+           EXISTS (SELECT 1 FROM requests o
+            WHERE o.account = r.account AND o.chain_id = r.chain_id AND o.nonce = r.nonce
+              AND o.status NOT IN ('pending', 'refused', 'expired')) AS taken
+         FROM requests r WHERE r.request = ?1",
+        [row.intent.request.to_string()],
+        |row| Ok((row.get::<_, i64>("before")?, row.get::<_, i64>("used")?, row.get::<_, bool>("taken")?)),
+    )?;
+    Ok(found.is_some_and(|(before, used, taken)| before == used && !taken))
+}
+
+fn insert<E: From<StoreError>>(
+    tx: &Transaction<'_>,
+    intent: &Intent,
+    plan: &Plan,
+    nonce: u64,
+    chain_nonce: u64,
+    now: u64,
+) -> Result<(), Fail<E>> {
+    change(
+        tx,
+        "INSERT INTO requests (request, account, chain_id, nonce, chain_nonce, intent, plan, expires_at,
+                               created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+        params![
+            intent.request.to_string(),
+            intent.account.to_string(),
+            intent.chain_id.to_string(),
+            integer("requests", nonce)?,
+            integer("requests", chain_nonce)?,
+            to_text("requests", intent)?,
+            to_text("requests", plan)?,
+            seconds(intent.expires_at),
+            seconds(now)
+        ],
+    )?;
+    Ok(())
+}
+
+fn request_row<E: From<StoreError>>(row: &Row<'_>) -> Result<RequestRow, Fail<E>> {
+    let text = |column: &str| row.get::<_, String>(column);
+    let bytes = |column: &str| row.get::<_, Option<Vec<u8>>>(column).map(|bytes| bytes.map(HexBytes));
+    let block: Option<i64> = row.get("block")?;
+    Ok(RequestRow {
+        number: number(row, "requests", "number")?,
+        intent: from_text("requests", &text("intent")?)?,
+        plan: from_text("requests", &text("plan")?)?,
+        nonce: number(row, "requests", "nonce")?,
+        approvals: from_text("requests", &text("approvals")?)?,
+        status: super::progress::status_parse(&text("status")?)?,
+        attempt: row.get("attempt")?,
+        signers: from_text("requests", &text("signers")?)?,
+        reason: row.get("reason")?,
+        transaction: bytes("signed_transaction")?,
+        transaction_hash: bytes("transaction_hash")?,
+        block: block.map(i64::unsigned_abs),
+        created_at: number(row, "requests", "created_at")?,
+        updated_at: number(row, "requests", "updated_at")?,
+    })
+}
