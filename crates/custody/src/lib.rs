@@ -34,6 +34,7 @@
 mod check;
 mod evaluate;
 mod evaluation;
+pub mod extract;
 mod graph;
 mod model;
 mod needs;

@@ -17,7 +17,8 @@ pub fn render(model: &Model, evaluation: &Evaluation) -> String {
     page.push('\n');
     page.push_str(&head(model, evaluation));
     for (power, ways) in in_order(model, evaluation) {
-        page.push_str(&format!("\nWHO CAN {}\n", Verb::of(model, &power).title()));
+        page.push('\n');
+        page.push_str(&wrap("", &format!("WHO CAN {}", Verb::of(model, &power).title())));
         page.push_str(&ways_listed(model, ways));
     }
     page.push_str("\nWHO CAN FREEZE (nobody else can then move)\n");
@@ -132,8 +133,11 @@ impl Verb {
     }
 }
 
+/// Those that rest on no doubt first.
 fn ways_listed(model: &Model, ways: &[Way]) -> String {
-    let lines = ways.iter().map(|way| {
+    let mut ways: Vec<_> = ways.iter().collect();
+    ways.sort_by_key(|way| way.doubts.len());
+    let lines = ways.into_iter().map(|way| {
         let who = words::coalition(model, &way.coalition, &way.doubts);
         format!("{who}: {} ({})", words::when(way.seconds), way.evidence.word())
     });

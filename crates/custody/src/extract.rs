@@ -1,0 +1,247 @@
+//! From an account's charter and its parties' signed statements to its custody model.
+//!
+//! What is not known is assumed against the account: a gap never makes the verdict better.
+//!
+//! | known | becomes |
+//! |---|---|
+//! | a party of the charter | its atoms, and `use:<party>`: who opens its share ([table](#seals)) |
+//! | the threshold `k` | `move` ⇐ `k` of the `use:…` |
+//! | the approvers | `approve` ⇐ any of their `use:…`; the identity key lies sealed beside the share |
+//! | a node's rules | `lend:<node>` and a `move[limit]` for each allowance |
+//! | the coordinator | the atom `server`: no share, so it reaches nothing |
+//! | what cannot be proved | doubts, below |
+//!
+//! Version 1 of a charter has no path that changes control short of moving the funds: no rule for
+//! `rule` and `recover`.
+//!
+//! # Seals
+//! | stated | whoever has … has the share |
+//! |---|---|
+//! | device secret and PIN | the device and its `pin` (`<party>-pin` where there are several) |
+//! | sealed file | `<party>-file` and `<party>-passphrase` |
+//! | key file | the node, or `<party>-disk`: a stolen disk or a backup |
+//! | passphrase, or anything else on a machine that runs | the node while it runs, or `<party>-disk` and `<party>-passphrase` |
+//! | nothing | the party's atom, or `<party>-file` of a recovery share, alone |
+//!
+//! Beyond [`ATOMS_MAX`] atoms, first the disks and passphrases of nodes are left out, then PINs, then
+//! passphrases of recovery files. What is left stands for what is left out, so that coalitions only
+//! become smaller: a device then opens without its PIN.
+//!
+//! # Statements
+//! A statement counts if its party signed it with the identity key of the charter, for this account,
+//! charter and epoch. The last one of a party is taken. If it is current, it is `signed`; if it has
+//! expired or its times cannot be, it is only `asserted`. One that contradicts itself, or another of
+//! the same second, counts as none. How its own shares are sealed, the evaluating device may vouch for
+//! itself ([`Own`]).
+//!
+//! # Lending
+//! A node that the coalition does not have still signs along what its rules let through. That is never
+//! a plain `move`, always a `move[limit]`: a node that is switched off lends nothing, so lending is no
+//! exit, and hinders nobody from freezing. The class counts a limit without receivers as a move.
+//!
+//! - Devices and recovery shares lend nothing: they sign what their user approves there.
+//! - An allowance is a limit of its amount per day. One without it bounds nothing: any amount.
+//! - It is lent for an approval (`approve`), or to whoever has anything of the account (`ask`), if the
+//!   node says that it needs none.
+//! - A node that has stated nothing may sign whatever it is asked: `<node>-anything`, lent to `ask`.
+//! - Where several nodes must lend, all of their bounds hold at once. The coalition then stands under a
+//!   limit of one of them that none of the others undercuts: exact where one is tighter than all
+//!   others, too much where none is, never too little.
+//! - Fees are in no statement: a coalition that lends can also burn what the fee bounds let through.
+//!
+//! # Doubts
+//! - `hostile-program`: what runs on the devices is hostile; gives their shares, PINs and approvals.
+//! - `recovery-copy`: the device made the recovery share, and may have kept it.
+//! - `engine-leak`: the threshold engine gives the other shares to a party that takes part.
+//! - `weak-secret`: a PIN or passphrase is guessed by whoever holds what it seals.
+//!
+//! Not among them: that the provider shows a wrong chain state or a wrong payment. Each device decodes
+//! the very bytes that it signs; a lie about the chain can make a payment fail or wait, not go elsewhere.
+//! Copies of shares of earlier epochs: there are none, another epoch than the first is refused.
+
+mod lending;
+mod names;
+mod places;
+mod said;
+
+use std::collections::BTreeMap;
+
+use cohold_model::account::{Card, PartyKind, Role, Terms};
+use cohold_model::charter::{Charter, CharterError};
+use cohold_model::ids::{EntityName, Epoch};
+use cohold_model::statement::{Sealing, Statement};
+use cohold_model::{PartyName, Signed};
+
+use crate::check::ModelError;
+use crate::model::{Evidence, Kind, Model, ModelBuilder, Rule};
+use crate::needs::Needs;
+use lending::Lending;
+use names::Names;
+use places::{Places, Sealed};
+use said::Said;
+
+/// As many atoms are told apart as long as they are no more than this.
+pub const ATOMS_MAX: usize = 18;
+/// The most statements that are looked at.
+pub const STATEMENTS_MAX: usize = 256;
+
+/// Coming to somebody's approval.
+const APPROVE: &str = "approve";
+/// Asking a node that wants no approval.
+const ASK: &str = "ask";
+
+/// What only the evaluating device can vouch for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Own {
+    /// Who runs the coordinator; none: the charter's provider or, where it has none, one of its own.
+    pub coordinator: Option<EntityName>,
+    /// How shares are sealed that this device sealed itself: its own, and a recovery share that it
+    /// made. Taken where their party has stated nothing that counts, as `asserted`; a device cannot
+    /// vouch for a node, so nodes are left aside.
+    pub seals: BTreeMap<PartyName, Sealing>,
+}
+
+/// Why there is no model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtractError {
+    /// Not a charter that all parties signed.
+    #[error(transparent)]
+    Charter(#[from] CharterError),
+    /// A charter under rules that are not known here.
+    #[error(
+        "charter version {version} of epoch {epoch} is not understood, only version 1 of epoch {first}: use a newer release",
+        first = Epoch::FIRST
+    )]
+    Version {
+        /// Its version.
+        version: u32,
+        /// Its epoch.
+        epoch: Epoch,
+    },
+    /// Too many statements.
+    #[error(
+        "{count} statements are more than the {STATEMENTS_MAX} that are looked at: give the last one of each party"
+    )]
+    Statements {
+        /// How many there are.
+        count: usize,
+    },
+    /// The model does not hold together.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// Builds the custody model of an account. `now` is in seconds since 1970, by the evaluating device.
+///
+/// # Errors
+/// If the charter is not signed by all of its parties or of another version than 1, and if there are
+/// more than [`STATEMENTS_MAX`] statements. Statements that do not count are left aside.
+pub fn extract(
+    charter: &Signed<Charter>,
+    statements: &[Signed<Statement>],
+    own: &Own,
+    now: u64,
+) -> Result<Model, ExtractError> {
+    charter.check()?;
+    let Charter { version, terms, epoch, .. } = &charter.document;
+    if (*version, *epoch) != (1, Epoch::FIRST) {
+        return Err(ExtractError::Version { version: *version, epoch: *epoch });
+    }
+    if statements.len() > STATEMENTS_MAX {
+        return Err(ExtractError::Statements { count: statements.len() });
+    }
+    let said = said::by_party(&charter.document, statements, now);
+    let coordinator = coordinator(terms, own);
+    let places = Places::fitting(terms, &seals(terms, &said, own), &coordinator);
+    let lending = Lending::new(terms, &said);
+
+    let mut model = ModelBuilder::new(terms.account.to_string());
+    for (entity, role) in &terms.entities {
+        model = model.entity(entity.as_str(), word(*role));
+    }
+    if !terms.entities.keys().any(|entity| entity.as_str() == coordinator) {
+        model = model.entity(&coordinator, word(Role::Provider));
+    }
+    let rules =
+        places.rules.iter().cloned().chain(powers(terms, &places, &lending)).chain(lending.rules(terms));
+    model = rules.fold(model, ModelBuilder::rule);
+    model = lending.limits().fold(model, |model, (name, limit)| model.limit(name, limit));
+    Ok(places.atoms.into_iter().fold(model, |model, (name, atom)| model.atom(name, atom)).build()?)
+}
+
+/// How each share is sealed, as far as is known.
+fn seals<'a>(
+    terms: &'a Terms,
+    said: &BTreeMap<&PartyName, Said<'_>>,
+    own: &Own,
+) -> BTreeMap<&'a PartyName, Sealed> {
+    let sealed = |card: &'a Card| {
+        let stated = said
+            .get(&card.party)
+            .map(|said| Sealed { sealing: said.statement.sealing, evidence: said.evidence });
+        let vouched = || {
+            let sealing = *own.seals.get(&card.party).filter(|_| !is_node(card.kind))?;
+            Some(Sealed { sealing, evidence: Evidence::Asserted })
+        };
+        Some((&card.party, stated.or_else(vouched)?))
+    };
+    terms.parties.iter().filter_map(sealed).collect()
+}
+
+/// `move`, and `approve` and `ask` where a node asks for them.
+fn powers(terms: &Terms, places: &Places, lending: &Lending<'_>) -> Vec<Rule> {
+    let uses = || terms.parties.iter().map(|card| use_of(card.party.as_str()));
+    let (k, n) = (terms.threshold, terms.parties.len());
+    let mut rules = vec![
+        Rule::new("move", Needs::k(k.into(), uses()))
+            .because(format!("{k} of the {n} shares sign"))
+            .evidence(Evidence::Signed),
+        Rule::new("move", Needs::all([Needs::from(places.engine_leak.as_str()), Needs::any(uses())]))
+            .because("with the shares of the others learnt, one share is as good as all")
+            .evidence(Evidence::Asserted),
+    ];
+    if lending.needs(APPROVE) {
+        rules.push(
+            Rule::new(APPROVE, Needs::any(terms.approvers.iter().map(|party| use_of(party.as_str()))))
+                .because("the key that approves lies sealed beside the share of its party")
+                .evidence(Evidence::Signed),
+        );
+    }
+    if lending.needs(ASK) {
+        let solid = places.atoms.iter().filter(|(_, atom)| atom.kind != Kind::Doubt);
+        rules.push(
+            Rule::new(ASK, Needs::any(solid.map(|(name, _)| name.clone()).chain(uses())))
+                .because("whoever has anything of the account may come to ask a node")
+                .evidence(Evidence::Unknown),
+        );
+    }
+    rules
+}
+
+/// Who runs the coordinator.
+fn coordinator(terms: &Terms, own: &Own) -> String {
+    if let Some(declared) = &own.coordinator {
+        return declared.to_string();
+    }
+    let provider = terms.entities.iter().find(|(_, role)| **role == Role::Provider);
+    let other = || Names::taken(terms.entities.keys().map(EntityName::as_str)).next("provider");
+    provider.map_or_else(other, |(name, _)| name.to_string())
+}
+
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::User => "user",
+        Role::Provider => "provider",
+        Role::Guardian => "guardian",
+    }
+}
+
+/// The power to sign with a party's share.
+fn use_of(party: &str) -> String {
+    format!("use:{party}")
+}
+
+fn is_node(kind: PartyKind) -> bool {
+    matches!(kind, PartyKind::Cosigner | PartyKind::Guardian)
+}

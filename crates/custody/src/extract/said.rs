@@ -1,0 +1,121 @@
+//! Which statement of each party counts, and for how much.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cohold_model::charter::Charter;
+use cohold_model::intent::Asset;
+use cohold_model::statement::{Allowance, Receivers, Statement};
+use cohold_model::{Document as _, PartyName, Signed};
+
+use crate::model::Evidence;
+
+/// How far clocks may be apart, in seconds.
+const CLOCK_SECONDS_MAX: u64 = 3600;
+/// The longest time for which a statement is `signed`, in seconds.
+const VALID_SECONDS_MAX: u64 = 25 * 3600;
+/// The most allowances of a statement.
+const ALLOWANCES_MAX: usize = 64;
+/// The longest symbol, contract or receiver.
+const TEXT_BYTES_MAX: usize = 128;
+/// Decimals of the coin of every chain that has an EIP-155 id.
+const COIN_DECIMALS: u8 = 18;
+/// Decimals of any amount that fits 256 bits.
+const DECIMALS_MAX: u8 = 77;
+
+/// A party's last statement that counts.
+#[derive(Clone, Copy)]
+pub(super) struct Said<'a> {
+    pub(super) statement: &'a Statement,
+    /// `signed` or `asserted`.
+    pub(super) evidence: Evidence,
+}
+
+/// Of each party the statement that counts.
+pub(super) fn by_party<'a>(
+    charter: &Charter,
+    statements: &'a [Signed<Statement>],
+    now: u64,
+) -> BTreeMap<&'a PartyName, Said<'a>> {
+    let digest = charter.digest();
+    let mut last: BTreeMap<&PartyName, (Rank, Option<&Statement>)> = BTreeMap::new();
+    for signed in statements {
+        let statement = &signed.document;
+        let Statement { account, party, charter: under, epoch, .. } = statement;
+        let fits = *account == charter.terms.account && *under == digest && *epoch == charter.epoch;
+        let by_party = || {
+            let card = charter.terms.party(party).map(|(_, card)| card);
+            card.is_some_and(|card| signed.is_signed_by(party, &card.identity))
+        };
+        if !fits || !by_party() {
+            continue;
+        }
+        let rank = Rank { current: is_current(statement, charter, now), issued_at: statement.issued_at };
+        match last.get_mut(party) {
+            Some((other, _)) if *other > rank => {}
+            Some((other, said)) if *other == rank => *said = said.filter(|said| *said == statement),
+            _ => {
+                last.insert(party, (rank, Some(statement)));
+            }
+        }
+    }
+    let counted = last.into_iter().filter_map(|(party, (rank, statement))| {
+        let statement = statement.filter(|statement| is_understood(statement))?;
+        let evidence = if rank.current { Evidence::Signed } else { Evidence::Asserted };
+        Some((party, Said { statement, evidence }))
+    });
+    counted.collect()
+}
+
+/// The greater counts: current before others, then the later.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    current: bool,
+    issued_at: u64,
+}
+
+/// Not expired, and every time in it could be.
+fn is_current(statement: &Statement, charter: &Charter, now: u64) -> bool {
+    let Statement { held_since, issued_at, expires_at, .. } = *statement;
+    let not_after = |early: u64, late: u64| early <= late.saturating_add(CLOCK_SECONDS_MAX);
+    let valid_seconds = expires_at.checked_sub(issued_at);
+    now < expires_at
+        && not_after(issued_at, now)
+        && valid_seconds.is_some_and(|seconds| seconds <= VALID_SECONDS_MAX)
+        && not_after(charter.created_at, held_since)
+        && not_after(held_since, issued_at)
+}
+
+/// Whether its allowances can be taken at their word: each asset once, in plain letters, countable.
+fn is_understood(statement: &Statement) -> bool {
+    let mut assets = BTreeSet::new();
+    statement.allowances.len() <= ALLOWANCES_MAX
+        && statement.allowances.iter().all(|allowance| {
+            let Allowance { chain_id, asset, symbol, decimals, receivers, .. } = allowance;
+            let asset_is_plain = match asset {
+                Asset::Native => *decimals == COIN_DECIMALS,
+                Asset::Token(contract) => *decimals <= DECIMALS_MAX && is_plain(contract),
+            };
+            let receivers_are_plain = match receivers {
+                Receivers::Any => true,
+                Receivers::Only(list) => list.iter().all(|receiver| is_plain(receiver)),
+            };
+            asset_is_plain
+                && receivers_are_plain
+                && is_plain(symbol)
+                && assets.insert((chain_id, asset_folded(asset)))
+        })
+}
+
+/// Fit for names and sentences.
+fn is_plain(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_$+:".contains(c);
+    (1..=TEXT_BYTES_MAX).contains(&text.len()) && text.chars().all(plain)
+}
+
+/// Two writings of one contract are one asset.
+pub(super) fn asset_folded(asset: &Asset) -> Option<String> {
+    match asset {
+        Asset::Native => None,
+        Asset::Token(contract) => Some(contract.to_ascii_lowercase()),
+    }
+}
