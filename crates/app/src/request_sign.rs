@@ -1,0 +1,325 @@
+//! An approved request is signed: one session after the other, each counted durably before its order
+//! leaves, until there is a signature, a refusal, or no time left.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cohold_model::charter::Charter;
+use cohold_model::receipt::Status;
+use cohold_model::{Document as _, IdentityKey, PartyIndex, PartyName, RequestId, SessionId, Signed};
+use cohold_party::Refusal;
+use cohold_party::refusal::Code;
+use cohold_party::wire::{SignOrder, ToParty};
+use cohold_store::crash_point;
+use cohold_store::server::RequestRow;
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::coordinator::{Coordinator, lock};
+use crate::error::Error;
+use crate::signers::{Hindrances, choose, possible};
+
+/// The most sessions for one request.
+pub const ATTEMPTS_MAX: u32 = 5;
+/// How long one session may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The pause after the first session that broke off; it doubles each time.
+const BACKOFF_FIRST: Duration = Duration::from_millis(250);
+/// How often to look for missing signers when none says hello.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// The most words that wait for one request.
+const WORDS_WAITING_MAX: usize = 64;
+/// The longest reason that is kept of a party's words.
+const REASON_LENGTH_MAX: usize = 400;
+
+/// Requests that are being signed, and where their parties' words go.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(Mutex<HashMap<RequestId, mpsc::Sender<Word>>>);
+
+/// What a party says about a session, or that a signature came.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// A signature was stored: nothing is left to ask for.
+    Signed,
+    Refused {
+        by: IdentityKey,
+        session: SessionId,
+        refusal: Refusal,
+    },
+    Broken {
+        by: IdentityKey,
+        session: SessionId,
+        reason: String,
+        banned: Vec<PartyIndex>,
+    },
+}
+
+/// How a session ended.
+enum Ended {
+    /// With a signature, which is stored.
+    Signed,
+    /// A party will never sign this.
+    Refused(String),
+    /// Without either; another session may do better.
+    Broken(String),
+}
+
+/// One request on its way to a signature.
+struct Signing {
+    coordinator: Arc<Coordinator>,
+    charter: Box<Signed<Charter>>,
+    words: mpsc::Receiver<Word>,
+    hindrances: Hindrances,
+    /// Parties that said they do not know the charter, and were sent it.
+    reminded: BTreeSet<PartyIndex>,
+    backoff: Duration,
+}
+
+impl Coordinator {
+    /// Has an approved request signed in the background, unless that is under way.
+    pub(crate) fn sign_begin(self: &Arc<Self>, request: RequestId) {
+        let Some(words) = self.sessions.open(request) else { return };
+        let this = Arc::clone(self);
+        self.spawn(async move {
+            if let Err(error) = this.sign(request, words).await {
+                let detail = error.internal();
+                tracing::error!(%request, %error, detail, "signing was cut off; a restart takes it up");
+            }
+            this.sessions.close(request);
+        });
+    }
+
+    async fn sign(self: &Arc<Self>, request: RequestId, words: mpsc::Receiver<Word>) -> Result<(), Error> {
+        let Some(row) = self.stored(move |store| store.request_show(request)).await? else { return Ok(()) };
+        let charter = self.charter(row.intent.account).await?;
+        let mut signing = Signing {
+            coordinator: Arc::clone(self),
+            charter,
+            words,
+            hindrances: Hindrances::default(),
+            reminded: BTreeSet::new(),
+            backoff: BACKOFF_FIRST,
+        };
+        while let Some(row) = self.stored(move |store| store.request_show(request)).await? {
+            if row.status != Status::Approved || !signing.step(row).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a request that was not signed; its nonce is free again.
+    pub(crate) async fn request_end(
+        &self,
+        request: RequestId,
+        status: Status,
+        reason: String,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        tracing::info!(%request, %status, reason, "request ended");
+        self.stored(move |store| store.request_end(request, status, &reason, now)).await?;
+        crash_point!("server.request-ended");
+        Ok(())
+    }
+}
+
+impl Signing {
+    /// One session, or the end. Whether to go on.
+    async fn step(&mut self, row: RequestRow) -> Result<bool, Error> {
+        let (app, request) = (Arc::clone(&self.coordinator), row.intent.request);
+        if row.intent.expires_at <= app.now() {
+            let why = row.reason.as_deref().unwrap_or("the signers did not come together in time");
+            app.request_end(request, Status::Expired, why.into()).await?;
+            return Ok(false);
+        }
+        if row.attempt >= ATTEMPTS_MAX {
+            let last = row.reason.as_deref().unwrap_or("no answer");
+            let reason = format!("{ATTEMPTS_MAX} signing sessions broke off, the last: {last}");
+            app.request_end(request, Status::Refused, reason).await?;
+            return Ok(false);
+        }
+        let Some(signers) = self.signers(&row).await? else { return Ok(false) };
+        let Some(signers) = signers else { return Ok(true) };
+        let attempt = row.attempt.saturating_add(1);
+        let (now, noted) = (app.now(), signers.clone());
+        let counted = app.stored(move |store| store.request_attempt(request, attempt, &noted, now)).await?;
+        crash_point!("server.attempt");
+        if !counted {
+            return Ok(false);
+        }
+        let order = SignOrder {
+            charter: self.charter.document.digest(),
+            intent: row.intent,
+            plan: row.plan,
+            approvals: row.approvals,
+            signers,
+            attempt,
+        };
+        match self.session(order).await {
+            Ended::Signed => Ok(false),
+            Ended::Refused(reason) => {
+                app.request_end(request, Status::Refused, reason).await?;
+                Ok(false)
+            }
+            Ended::Broken(reason) => {
+                tracing::info!(%request, attempt, reason, "signing session broke off");
+                let now = app.now();
+                app.stored(move |store| store.request_note(request, &reason, now)).await?;
+                sleep(self.backoff).await;
+                self.backoff = self.backoff.saturating_mul(2);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Who signs next: those of before where nothing hinders them, or others who are there.
+    /// Outer none: the request ended; inner none: some were waited for, look again.
+    async fn signers(&mut self, row: &RequestRow) -> Result<Option<Option<Vec<PartyIndex>>>, Error> {
+        let app = &self.coordinator;
+        let terms = &self.charter.document.terms;
+        let first = approver(row);
+        if !possible(terms, first, &self.hindrances) {
+            let last = row.reason.as_deref().unwrap_or("unknown");
+            let reason = format!("no {} parties sign together any more: {last}", terms.threshold);
+            app.request_end(row.intent.request, Status::Refused, reason).await?;
+            return Ok(None);
+        }
+        let there: Vec<PartyIndex> =
+            terms.indexed().map(|(index, _)| index).filter(|index| app.is_there(terms, *index)).collect();
+        let before = &row.signers;
+        if before.iter().all(|index| there.contains(index)) && self.hindrances.allow(before) {
+            return Ok(Some(Some(before.clone())));
+        }
+        // Whoever named the signers meant these; others step in only where these cannot any more.
+        let others = if self.hindrances.allow(before) && row.attempt == 0 {
+            None
+        } else {
+            choose(terms, first, &self.hindrances, |index| there.contains(&index))
+        };
+        if others.is_none() {
+            let mut hellos = app.hellos();
+            // Either way the next look decides.
+            let _ = tokio::time::timeout(LOOK_AGAIN, hellos.recv()).await;
+        }
+        Ok(Some(others))
+    }
+
+    /// One session: orders out, words in.
+    async fn session(&mut self, order: SignOrder) -> Ended {
+        let session = order.session();
+        let deadline = Instant::now() + ATTEMPT_TIMEOUT;
+        let mut hellos = self.coordinator.hellos();
+        for index in &order.signers {
+            self.send(*index, &order).await;
+        }
+        loop {
+            tokio::select! {
+                word = timeout_at(deadline, self.words.recv()) => match word {
+                    Ok(Some(Word::Signed)) => return Ended::Signed,
+                    Ok(Some(word)) => if let Some(ended) = self.weigh(word, session, &order).await {
+                        return ended;
+                    },
+                    Ok(None) => return Ended::Broken("the coordinator is stopping".into()),
+                    Err(_) => return Ended::Broken("the signers did not answer in time".into()),
+                },
+                hello = hellos.recv() => self.send_again(hello, &order).await,
+            }
+        }
+    }
+
+    /// A signer that came back may have lost its session or never had it: it gets the order again,
+    /// and either joins or says that the session is over.
+    async fn send_again(&self, hello: Result<IdentityKey, broadcast::error::RecvError>, order: &SignOrder) {
+        let Ok(identity) = hello else { return };
+        if let Some((index, _)) = self.charter.document.terms.party_by_identity(&identity)
+            && order.signers.contains(&index)
+        {
+            self.send(index, order).await;
+        }
+    }
+
+    async fn send(&self, index: PartyIndex, order: &SignOrder) {
+        if let Some(card) = self.charter.document.terms.party_at(index) {
+            self.coordinator.tell(&card.identity, &ToParty::Sign(Box::new(order.clone()))).await;
+        }
+    }
+
+    /// What a party's word means for this session; none if nothing.
+    async fn weigh(&mut self, word: Word, session: SessionId, order: &SignOrder) -> Option<Ended> {
+        let (by, of) = match &word {
+            Word::Signed => return Some(Ended::Signed),
+            Word::Refused { by, session, .. } | Word::Broken { by, session, .. } => (by, *session),
+        };
+        let (index, card) = self.charter.document.terms.party_by_identity(by)?;
+        if of != session || !order.signers.contains(&index) {
+            return None;
+        }
+        let name = card.party.clone();
+        Some(match word {
+            Word::Signed => Ended::Signed,
+            Word::Broken { reason, banned, .. } => {
+                self.hindrances.ban(index, banned);
+                Ended::Broken(said(&name, &reason))
+            }
+            Word::Refused { by, refusal, .. } => {
+                let why = said(&name, &refusal.message);
+                match refusal.code {
+                    Code::Banned => {
+                        self.hindrances.rule_out(&order.signers);
+                        Ended::Broken(why)
+                    }
+                    // The charter was on its way to a party that was away; it is sent once more.
+                    Code::Charter if self.reminded.insert(index) => {
+                        let charter = (*self.charter).clone();
+                        self.coordinator.tell(&by, &ToParty::Charter { charter }).await;
+                        Ended::Broken(why)
+                    }
+                    // A session that was used, or a party that is busy: another session may do.
+                    Code::Order | Code::Unavailable => Ended::Broken(why),
+                    Code::Charter
+                    | Code::Approval
+                    | Code::Expired
+                    | Code::Payload
+                    | Code::Mismatch
+                    | Code::Rules
+                    | Code::Limit
+                    | Code::Nonce => Ended::Refused(why),
+                }
+            }
+        })
+    }
+}
+
+impl Sessions {
+    /// Where words about this request come; none if somebody listens already.
+    fn open(&self, request: RequestId) -> Option<mpsc::Receiver<Word>> {
+        let mut sessions = lock(&self.0);
+        if sessions.contains_key(&request) {
+            return None;
+        }
+        let (sender, receiver) = mpsc::channel(WORDS_WAITING_MAX);
+        sessions.insert(request, sender);
+        Some(receiver)
+    }
+
+    fn close(&self, request: RequestId) {
+        lock(&self.0).remove(&request);
+    }
+
+    /// Passes a word on. Words that nobody waits for, or that come in floods, are dropped.
+    pub(crate) fn tell(&self, request: RequestId, word: Word) {
+        if let Some(sender) = lock(&self.0).get(&request) {
+            drop(sender.try_send(word));
+        }
+    }
+}
+
+fn approver(row: &RequestRow) -> &PartyName {
+    row.approvals.first().map_or(&row.intent.requester, |approval| &approval.document.approver)
+}
+
+fn said(name: &PartyName, reason: &str) -> String {
+    let words: String = reason.chars().filter(|c| !c.is_control()).take(REASON_LENGTH_MAX).collect();
+    format!("`{name}`: {words}")
+}
