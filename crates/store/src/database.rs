@@ -159,6 +159,17 @@ pub(crate) fn from_text<T: serde::de::DeserializeOwned, E: From<StoreError>>(
         .map_err(|e| Fail::Refused(StoreError::Row { table, detail: e.to_string() }.into()))
 }
 
+/// Parses a stored value such as an id.
+pub(crate) fn parse<T: std::str::FromStr, E: From<StoreError>>(
+    table: &'static str,
+    text: &str,
+) -> Result<T, Fail<E>>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|e: T::Err| Fail::Refused(StoreError::Row { table, detail: e.to_string() }.into()))
+}
+
 /// Seconds as SQLite keeps them; beyond the year 292 billion they saturate.
 pub(crate) fn seconds(time: u64) -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)

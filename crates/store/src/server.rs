@@ -14,9 +14,8 @@ use rusqlite::{Params, Row, Transaction};
 
 pub use accounts::{AccountRow, AccountState};
 pub use ledger::LedgerError;
-pub use progress::Progress;
-pub use requests::{ApproveOutcome, InsertError, OPEN_REQUESTS_MAX, RequestRow, Submission};
-pub use tokens::{NewToken, TokenError, TokenRow};
+pub use progress::Settlement;
+pub use requests::{ApproveOutcome, OPEN_REQUESTS_MAX, RequestRow, Submission};
 
 use crate::database::{Database, Fail, StoreError};
 

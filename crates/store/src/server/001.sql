@@ -1,8 +1,7 @@
 CREATE TABLE tokens (
-    name       TEXT PRIMARY KEY,
-    hash       BLOB NOT NULL UNIQUE,
-    created_at INTEGER NOT NULL
-) STRICT;
+    hash       BLOB PRIMARY KEY,
+    created_at INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE parties (
     identity TEXT PRIMARY KEY,
@@ -42,10 +41,12 @@ CREATE TABLE requests (
     signed_transaction BLOB,
     transaction_hash   BLOB,
     block              INTEGER,
+    held_until         INTEGER NOT NULL,
     expires_at         INTEGER NOT NULL,
     created_at         INTEGER NOT NULL,
     updated_at         INTEGER NOT NULL,
-    CHECK ((signed_transaction IS NULL) = (status IN ('pending', 'approved', 'refused', 'expired'))),
+    CHECK (signed_transaction IS NOT NULL OR status IN ('pending', 'approved', 'refused', 'expired')),
+    CHECK (signed_transaction IS NULL OR status NOT IN ('pending', 'approved', 'expired')),
     CHECK ((signed_transaction IS NULL) = (transaction_hash IS NULL))
 ) STRICT;
 CREATE INDEX requests_by_account ON requests (account, number);
@@ -56,8 +57,9 @@ CREATE INDEX requests_by_status ON requests (status, number)
 -- Whatever is approved or further has its nonce for itself until the chain has settled it.
 CREATE UNIQUE INDEX requests_by_nonce ON requests (account, chain_id, nonce)
     WHERE status IN ('approved', 'signed', 'submitted', 'mined');
-CREATE INDEX requests_done_by_nonce ON requests (account, chain_id, nonce)
-    WHERE status NOT IN ('pending', 'refused', 'expired');
+CREATE INDEX requests_in_turn ON requests (account, chain_id, nonce);
+CREATE INDEX requests_settling ON requests (chain_id, updated_at)
+    WHERE status IN ('signed', 'submitted', 'mined');
 
 -- A chain of leaves; nothing in it ever changes.
 CREATE TABLE receipts (
@@ -65,8 +67,10 @@ CREATE TABLE receipts (
     request TEXT NOT NULL,
     status  TEXT NOT NULL,
     digest  BLOB NOT NULL,
-    receipt TEXT NOT NULL,
-    UNIQUE (request, status)
+    account TEXT NOT NULL,
+    receipt TEXT NOT NULL
 ) STRICT;
+CREATE INDEX receipts_by_request ON receipts (request, number);
+CREATE INDEX receipts_by_account ON receipts (account, number);
 CREATE TRIGGER receipts_stay BEFORE UPDATE ON receipts BEGIN SELECT raise(ABORT, 'receipts never change'); END;
 CREATE TRIGGER receipts_remain BEFORE DELETE ON receipts BEGIN SELECT raise(ABORT, 'receipts never go'); END;

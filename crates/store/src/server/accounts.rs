@@ -103,13 +103,9 @@ impl ServerStore {
         self.database.read(|tx| account_list(tx, "active", after, limit))
     }
 
-    /// Accounts that are being made, by id, after `after`, at most `limit`.
-    pub fn account_list_creating(
-        &self,
-        after: Option<AccountId>,
-        limit: u32,
-    ) -> Result<Vec<AccountRow>, StoreError> {
-        self.database.read(|tx| account_list(tx, "creating", after, limit))
+    /// Accounts that are being made, at most 1,000.
+    pub fn account_list_creating(&self) -> Result<Vec<AccountRow>, StoreError> {
+        self.database.read(|tx| account_list(tx, "creating", None, 1_000))
     }
 }
 

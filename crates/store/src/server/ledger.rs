@@ -2,11 +2,11 @@
 
 use cohold_model::intent::Approval;
 use cohold_model::receipt::Receipt;
-use cohold_model::{Digest, Document as _, PartyName, Signed};
-use rusqlite::{Transaction, params};
+use cohold_model::{AccountId, Digest, Document as _, PartyName, RequestId, Signed};
+use rusqlite::{Row, Transaction, params};
 
 use super::accounts::{AccountState, account_show};
-use super::requests::RequestRow;
+use super::requests::{RequestRow, expect};
 use super::{ServerStore, all, change, first, integer, number};
 use crate::database::{Fail, StoreError, from_text, seconds, to_text};
 
@@ -22,9 +22,27 @@ pub enum LedgerError {
 }
 
 impl ServerStore {
-    /// Receipts, the oldest first, after number `after`, at most `limit`.
-    pub fn receipt_list(&self, after: u64, limit: u32) -> Result<Vec<Receipt>, StoreError> {
-        self.database.read(|tx| receipt_list(tx, after, limit))
+    /// Receipts of an account, or of all, the oldest first, after number `after`, at most `limit`.
+    pub fn receipt_list(
+        &self,
+        account: Option<AccountId>,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Receipt>, StoreError> {
+        self.database.read(|tx| match account {
+            None => all(
+                tx,
+                "SELECT receipt FROM receipts WHERE number > ?1 ORDER BY number LIMIT ?2",
+                params![seconds(after), limit],
+                receipt_row,
+            ),
+            Some(account) => all(
+                tx,
+                "SELECT receipt FROM receipts WHERE account = ?3 AND number > ?1 ORDER BY number LIMIT ?2",
+                params![seconds(after), limit, account.to_string()],
+                receipt_row,
+            ),
+        })
     }
 
     /// Walks the whole ledger and checks that each receipt follows the one before; how many there are.
@@ -32,7 +50,7 @@ impl ServerStore {
         const STRIDE: u32 = 1_000;
         let (mut count, mut previous) = (0, Digest([0; 32]));
         loop {
-            let receipts = self.receipt_list(count, STRIDE)?;
+            let receipts = self.receipt_list(None, count, STRIDE)?;
             if receipts.is_empty() {
                 return Ok(count);
             }
@@ -51,17 +69,17 @@ impl ServerStore {
     }
 }
 
-/// Appends the receipt of a request's status, once.
-pub(super) fn receipt_append(tx: &Transaction<'_>, row: &RequestRow) -> Result<(), Fail<StoreError>> {
-    let known = first(
-        tx,
-        "SELECT 1 FROM receipts WHERE request = ?1 AND status = ?2",
-        params![row.intent.request.to_string(), row.status.to_string()],
-        |_| Ok(()),
-    )?;
-    if known.is_some() {
-        return Ok(());
-    }
+/// Appends the receipt of what a request came to.
+pub(super) fn receipt_append(
+    tx: &Transaction<'_>,
+    request: RequestId,
+    signers: Option<&[PartyName]>,
+) -> Result<(), Fail<StoreError>> {
+    let row = expect(tx, request)?;
+    let signers = match signers {
+        Some(signers) => signers.to_vec(),
+        None => signer_names(tx, &row)?,
+    };
     let (last, previous) = head(tx, None)?.unwrap_or((0, Digest([0; 32])));
     let receipt = Receipt {
         number: last.saturating_add(1),
@@ -70,7 +88,7 @@ pub(super) fn receipt_append(tx: &Transaction<'_>, row: &RequestRow) -> Result<(
         account: row.intent.account,
         plan: row.plan.digest(),
         approvers: approvers(&row.approvals),
-        signers: signers(tx, row)?,
+        signers,
         transaction: row.transaction.clone().unwrap_or_default(),
         transaction_hash: row.transaction_hash.clone().unwrap_or_default(),
         status: row.status,
@@ -78,10 +96,12 @@ pub(super) fn receipt_append(tx: &Transaction<'_>, row: &RequestRow) -> Result<(
     };
     change(
         tx,
-        "INSERT INTO receipts VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO receipts (number, request, account, status, digest, receipt)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             integer("receipts", receipt.number)?,
             receipt.request.to_string(),
+            receipt.account.to_string(),
             receipt.status.to_string(),
             receipt.digest().0,
             to_text("receipts", &receipt)?
@@ -100,11 +120,8 @@ fn head(tx: &Transaction<'_>, number_of: Option<u64>) -> Result<Option<(u64, Dig
     )
 }
 
-fn receipt_list(tx: &Transaction<'_>, after: u64, limit: u32) -> Result<Vec<Receipt>, Fail<StoreError>> {
-    let sql = "SELECT receipt FROM receipts WHERE number > ?1 ORDER BY number LIMIT ?2";
-    all(tx, sql, params![seconds(after), limit], |row| {
-        from_text("receipts", &row.get::<_, String>("receipt")?)
-    })
+fn receipt_row(row: &Row<'_>) -> Result<Receipt, Fail<StoreError>> {
+    from_text("receipts", &row.get::<_, String>("receipt")?)
 }
 
 fn approvers(approvals: &[Signed<Approval>]) -> Vec<PartyName> {
@@ -112,7 +129,7 @@ fn approvers(approvals: &[Signed<Approval>]) -> Vec<PartyName> {
 }
 
 /// The signers' names, as the charter has them.
-fn signers(tx: &Transaction<'_>, row: &RequestRow) -> Result<Vec<PartyName>, Fail<StoreError>> {
+fn signer_names(tx: &Transaction<'_>, row: &RequestRow) -> Result<Vec<PartyName>, Fail<StoreError>> {
     let account = account_show(tx, row.intent.account)?;
     let Some(AccountState::Active(charter)) = account.map(|account| account.state) else {
         return Ok(Vec::new());

@@ -1,8 +1,12 @@
-//! A request only ever moves forward, and each step that the world can see leaves a receipt, in the same
-//! transaction.
+//! What becomes of an approved request: signed, handed over, mined, settled, or ended without a
+//! signature. Each step that the world can see leaves a receipt, in the same transaction.
+//!
+//! Steps go forward only, with one exception: a chain that undoes a block takes its transactions back to
+//! `submitted`. A step that does not follow changes nothing, so that whoever repeats one after a crash
+//! does no harm.
 
 use cohold_model::receipt::Status;
-use cohold_model::{HexBytes, RequestId};
+use cohold_model::{HexBytes, PartyName, RequestId};
 use rusqlite::{Transaction, params};
 
 use super::requests::{RequestRow, expect};
@@ -10,41 +14,25 @@ use super::{ServerStore, change, integer, ledger};
 use crate::crash_point;
 use crate::database::{Fail, StoreError, seconds};
 
-/// What became of a signed request.
+/// How a transaction ended on its chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
-    /// A chain endpoint has it.
-    Submitted,
-    /// It is in this block, which says that it succeeded.
-    Mined {
-        /// The block's number.
-        block: u64,
-    },
-    /// It is in this block, deep enough.
-    Final {
-        /// The block's number.
-        block: u64,
-    },
-    /// It is in this block, which says that it failed.
-    Reverted {
-        /// The block's number.
-        block: u64,
-        /// Why.
-        reason: String,
-    },
+pub struct Settlement {
+    /// [`Status::Final`] or [`Status::Reverted`].
+    pub status: Status,
+    /// The block that has it.
+    pub block: u64,
+    /// Why it was reverted.
+    pub reason: Option<String>,
+    /// Who signed together, for the receipt.
+    pub signers: Vec<PartyName>,
 }
 
-impl Progress {
-    /// The status that it leads to.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        match self {
-            Self::Submitted => Status::Submitted,
-            Self::Mined { .. } => Status::Mined,
-            Self::Final { .. } => Status::Final,
-            Self::Reverted { .. } => Status::Reverted,
-        }
-    }
+/// One step; what is none is cleared.
+struct Step<'a> {
+    to: Status,
+    block: Option<u64>,
+    reason: Option<&'a str>,
+    now: u64,
 }
 
 /// Whether one status may follow another.
@@ -53,13 +41,14 @@ fn may_follow(from: Status, to: Status) -> bool {
         Status::Pending => false,
         Status::Approved => from == Status::Pending,
         Status::Signed => from == Status::Approved,
-        Status::Submitted => from == Status::Signed,
-        // A reorganised chain may mine it again, in another block.
+        Status::Submitted => matches!(from, Status::Signed | Status::Mined),
+        // It may be mined again, in another block.
         Status::Mined => matches!(from, Status::Signed | Status::Submitted | Status::Mined),
         Status::Final | Status::Reverted => {
             matches!(from, Status::Signed | Status::Submitted | Status::Mined)
         }
-        Status::Refused | Status::Expired => matches!(from, Status::Pending | Status::Approved),
+        Status::Refused => !matches!(from, Status::Mined) && !from.is_end(),
+        Status::Expired => matches!(from, Status::Pending | Status::Approved),
     }
 }
 
@@ -87,57 +76,101 @@ impl ServerStore {
         Ok(signed)
     }
 
-    /// Moves a signed request forward and writes the receipt. The request where this moved it; none
-    /// where it was there or further already.
-    pub fn request_progress(
-        &self,
-        request: RequestId,
-        progress: &Progress,
-        now: u64,
-    ) -> Result<Option<RequestRow>, StoreError> {
+    /// A chain endpoint has the transaction. Whether this was news.
+    pub fn request_submitted(&self, request: RequestId, now: u64) -> Result<bool, StoreError> {
         let moved = self.database.write(|tx| {
             let row = expect(tx, request)?;
-            if !may_follow(row.status, progress.status()) || is_news_of_old(&row, progress) {
-                return Ok(None);
+            if row.status != Status::Signed {
+                return Ok(false);
             }
-            progress_store(tx, request, progress, now)?;
-            let row = expect(tx, request)?;
-            ledger::receipt_append(tx, &row)?;
-            crash_point!("server.request-progress.before");
-            Ok::<_, Fail<StoreError>>(Some(row))
+            step(tx, &row, &Step { to: Status::Submitted, block: None, reason: None, now })?;
+            ledger::receipt_append(tx, request, None)?;
+            crash_point!("server.request-submitted.before");
+            Ok::<_, Fail<StoreError>>(true)
         })?;
-        crash_point!("server.request-progress.after");
+        crash_point!("server.request-submitted.after");
         Ok(moved)
     }
 
-    /// Ends a request without a signature, as refused or expired; its nonce is free again. The request
-    /// where this did it; none where it was signed or ended before.
+    /// A block has the transaction and says that it succeeded. Whether this was news.
+    pub fn request_mined(&self, request: RequestId, block: u64, now: u64) -> Result<bool, StoreError> {
+        let moved = self.database.write(|tx| {
+            let row = expect(tx, request)?;
+            let known = row.status == Status::Mined && row.block == Some(block);
+            if known || !may_follow(row.status, Status::Mined) {
+                return Ok(false);
+            }
+            step(tx, &row, &Step { to: Status::Mined, block: Some(block), reason: None, now })?;
+            ledger::receipt_append(tx, request, None)?;
+            crash_point!("server.request-mined.before");
+            Ok::<_, Fail<StoreError>>(true)
+        })?;
+        crash_point!("server.request-mined.after");
+        Ok(moved)
+    }
+
+    /// The chain undid the block that had the transaction. Whether this was news.
+    pub fn request_unmined(&self, request: RequestId, now: u64) -> Result<bool, StoreError> {
+        self.database.write(|tx| {
+            let row = expect(tx, request)?;
+            if row.status != Status::Mined {
+                return Ok(false);
+            }
+            step(tx, &row, &Step { to: Status::Submitted, block: None, reason: None, now })?;
+            Ok::<_, Fail<StoreError>>(true)
+        })
+    }
+
+    /// The transaction is in a block that will not be undone. Whether this was news.
+    pub fn request_settle(
+        &self,
+        request: RequestId,
+        settlement: &Settlement,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let moved = self.database.write(|tx| {
+            let row = expect(tx, request)?;
+            let Settlement { status: to, block, reason, signers } = settlement;
+            let is_settled = matches!(to, Status::Final | Status::Reverted);
+            if !is_settled || !may_follow(row.status, *to) {
+                return Ok(false);
+            }
+            step(tx, &row, &Step { to: *to, block: Some(*block), reason: reason.as_deref(), now })?;
+            ledger::receipt_append(tx, request, Some(signers))?;
+            crash_point!("server.request-settle.before");
+            Ok::<_, Fail<StoreError>>(true)
+        })?;
+        crash_point!("server.request-settle.after");
+        Ok(moved)
+    }
+
+    /// Ends a request as refused or expired; its nonce is free again. A signed one can only end as
+    /// refused, which the caller has seen to be beyond hope. Whether this did it.
     pub fn request_end(
         &self,
         request: RequestId,
         status: Status,
         reason: &str,
         now: u64,
-    ) -> Result<Option<RequestRow>, StoreError> {
+    ) -> Result<bool, StoreError> {
         let ended = self.database.write(|tx| {
             let row = expect(tx, request)?;
-            let without_signature = matches!(status, Status::Refused | Status::Expired);
-            if !without_signature || !may_follow(row.status, status) {
-                return Ok(None);
+            let is_end = matches!(status, Status::Refused | Status::Expired);
+            if !is_end || !may_follow(row.status, status) {
+                return Ok(false);
             }
-            change(
-                tx,
-                "UPDATE requests SET status = ?2, reason = ?3, updated_at = ?4 WHERE request = ?1",
-                params![request.to_string(), status.to_string(), reason, seconds(now)],
-            )?;
+            step(tx, &row, &Step { to: status, block: None, reason: Some(reason), now })?;
+            if row.transaction.is_some() {
+                ledger::receipt_append(tx, request, None)?;
+            }
             crash_point!("server.request-end.before");
-            Ok::<_, Fail<StoreError>>(Some(expect(tx, request)?))
+            Ok::<_, Fail<StoreError>>(true)
         })?;
         crash_point!("server.request-end.after");
         Ok(ended)
     }
 
-    /// Ends all pending requests whose intents expired, at most 1,000 at a time; how many.
+    /// Ends pending requests whose intents expired, at most 1,000 at a time; how many.
     pub fn request_expire(&self, now: u64) -> Result<usize, StoreError> {
         self.database.write(|tx| {
             change(
@@ -151,27 +184,13 @@ impl ServerStore {
     }
 }
 
-/// The same block once more is no news.
-fn is_news_of_old(row: &RequestRow, progress: &Progress) -> bool {
-    matches!(progress, Progress::Mined { block } if row.status == Status::Mined && row.block == Some(*block))
-}
-
-fn progress_store(
-    tx: &Transaction<'_>,
-    request: RequestId,
-    progress: &Progress,
-    now: u64,
-) -> Result<(), Fail<StoreError>> {
-    let (block, reason) = match progress {
-        Progress::Submitted => (None, None),
-        Progress::Mined { block } | Progress::Final { block } => (Some(*block), None),
-        Progress::Reverted { block, reason } => (Some(*block), Some(reason.as_str())),
-    };
-    let block = block.map(|block| integer("requests", block)).transpose()?;
+fn step(tx: &Transaction<'_>, row: &RequestRow, step: &Step<'_>) -> Result<(), Fail<StoreError>> {
+    let block = step.block.map(|block| integer("requests", block)).transpose()?;
+    let request = row.intent.request.to_string();
     change(
         tx,
         "UPDATE requests SET status = ?2, block = ?3, reason = ?4, updated_at = ?5 WHERE request = ?1",
-        params![request.to_string(), progress.status().to_string(), block, reason, seconds(now)],
+        params![request, step.to.to_string(), block, step.reason, seconds(step.now)],
     )?;
     Ok(())
 }

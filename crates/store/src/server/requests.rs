@@ -1,10 +1,10 @@
 //! Requests and their nonces.
 //!
 //! A plan gets its nonce in the transaction that stores it, and keeps it for ever: the lowest one, from
-//! the chain's own count upwards, that no approved request holds. What nobody has approved holds nothing,
-//! so that an abandoned request blocks no other; if two were planned with one nonce, the first approval
-//! takes it, and the other must be asked for anew. What was refused or expired without a signature gives
-//! its nonce back.
+//! the chain's own count upwards, that no other request holds. Approved requests hold theirs until the
+//! chain has settled them, pending ones for some seconds only, so that an abandoned request blocks no
+//! other; if two come to share a nonce, the first approval takes it, and the other must be asked for
+//! anew. What was refused or expired without a signature gives its nonce back.
 
 use cohold_model::intent::{Approval, Intent, Plan};
 use cohold_model::receipt::Status;
@@ -13,7 +13,7 @@ use rusqlite::{Row, Transaction, params};
 
 use super::{ServerStore, all, change, first, integer, number};
 use crate::crash_point;
-use crate::database::{Fail, StoreError, from_text, seconds, to_text};
+use crate::database::{Fail, StoreError, from_text, parse, seconds, to_text};
 
 /// The most requests of one account that may be open at a time.
 pub const OPEN_REQUESTS_MAX: u32 = 1_000;
@@ -69,34 +69,25 @@ pub enum Submission {
 pub enum ApproveOutcome {
     /// It is stored, and the request may be signed.
     Approved(Box<RequestRow>),
-    /// Another request holds the plan's nonce by now, or one before it was given back: this plan could
+    /// Another request holds the plan's nonce by now, or one before it was given back: this plan would
     /// not be mined in its turn.
     NonceTaken,
     /// The request is not pending.
     NotPending(Status),
 }
 
-/// Why nothing was stored.
-#[derive(Debug, thiserror::Error)]
-pub enum InsertError<P: std::error::Error> {
-    /// No plan could be made.
-    #[error(transparent)]
-    Plan(P),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 impl ServerStore {
     /// Stores an intent with the plan that `plan` makes for its nonce, in one transaction.
-    /// `chain_nonce` is how many transactions of the account the chain knows.
-    pub fn request_insert<P: std::error::Error>(
+    /// `chain_nonce` is how many transactions of the account the chain knows; the nonce is kept from
+    /// other requests for `hold_seconds` without an approval.
+    pub fn request_insert<E: From<StoreError>>(
         &self,
         intent: &Intent,
         chain_nonce: u64,
+        hold_seconds: u64,
         now: u64,
-        plan: impl FnOnce(u64) -> Result<Plan, P>,
-    ) -> Result<Submission, InsertError<P>> {
+        plan: impl FnOnce(u64) -> Result<Plan, E>,
+    ) -> Result<Submission, E> {
         let submission = self.database.write(|tx| {
             if let Some(row) = request_show(tx, intent.request)? {
                 let same = row.intent == *intent;
@@ -105,9 +96,10 @@ impl ServerStore {
             if open_count(tx, intent.account, now)? >= OPEN_REQUESTS_MAX {
                 return Ok(Submission::Full);
             }
-            let nonce = nonce_free(tx, intent, chain_nonce)?;
-            let plan = plan(nonce).map_err(|error| Fail::Refused(InsertError::Plan(error)))?;
-            insert(tx, intent, &plan, nonce, chain_nonce, now)?;
+            let nonce = nonce_free(tx, intent, chain_nonce, now)?;
+            let plan = plan(nonce).map_err(Fail::Refused)?;
+            let held_until = now.saturating_add(hold_seconds);
+            insert(tx, &Planned { intent, plan: &plan, nonce, chain_nonce, held_until, now })?;
             crash_point!("server.request-insert.before");
             Ok(Submission::New(Box::new(expect(tx, intent.request)?)))
         })?;
@@ -129,7 +121,7 @@ impl ServerStore {
             if row.status != Status::Pending {
                 return Ok(ApproveOutcome::NotPending(row.status));
             }
-            if !nonce_in_turn(tx, &row)? {
+            if !nonce_in_turn(tx, &row, now)? {
                 return Ok(ApproveOutcome::NonceTaken);
             }
             let approvals: Vec<_> = row.approvals.iter().chain([approval]).collect();
@@ -174,12 +166,13 @@ impl ServerStore {
         Ok(counted)
     }
 
-    /// Notes why the last session broke off.
+    /// Notes why a request that goes on does not go on at once.
     pub fn request_note(&self, request: RequestId, reason: &str, now: u64) -> Result<(), StoreError> {
         self.database.write(|tx| {
             change(
                 tx,
-                "UPDATE requests SET reason = ?2, updated_at = ?3 WHERE request = ?1 AND status = 'approved'",
+                "UPDATE requests SET reason = ?2, updated_at = ?3 WHERE request = ?1
+                   AND status IN ('approved', 'signed', 'submitted', 'mined')",
                 params![request.to_string(), reason, seconds(now)],
             )?;
             Ok(())
@@ -215,16 +208,22 @@ impl ServerStore {
         })
     }
 
-    /// Requests in one open status, the oldest first, after number `after`, at most `limit`.
-    pub fn request_list_in(
-        &self,
-        status: Status,
-        after: u64,
-        limit: u32,
-    ) -> Result<Vec<RequestRow>, StoreError> {
+    /// Approved requests, the oldest first, at most `limit`.
+    pub fn request_list_approved(&self, limit: u32) -> Result<Vec<RequestId>, StoreError> {
         self.database.read(|tx| {
-            let sql = "SELECT * FROM requests WHERE status = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
-            all(tx, sql, params![status.to_string(), seconds(after), limit], request_row)
+            let sql = "SELECT request FROM requests WHERE status = 'approved' ORDER BY number LIMIT ?1";
+            all(tx, sql, [limit], |row| parse("requests", &row.get::<_, String>("request")?))
+        })
+    }
+
+    /// Requests of a chain that are signed and not settled, those changed longest ago first, at most
+    /// `limit`.
+    pub fn request_list_settling(&self, chain_id: u64, limit: u32) -> Result<Vec<RequestRow>, StoreError> {
+        self.database.read(|tx| {
+            let sql =
+                "SELECT * FROM requests WHERE chain_id = ?1 AND status IN ('signed', 'submitted', 'mined')
+                 ORDER BY updated_at, number LIMIT ?2";
+            all(tx, sql, params![chain_id.to_string(), limit], request_row)
         })
     }
 }
@@ -258,12 +257,19 @@ fn nonce_free<E: From<StoreError>>(
     tx: &Transaction<'_>,
     intent: &Intent,
     chain_nonce: u64,
+    now: u64,
 ) -> Result<u64, Fail<E>> {
     let held = all(
         tx,
-        "SELECT nonce FROM requests WHERE account = ?1 AND chain_id = ?2 AND nonce >= ?3
-           AND status IN ('approved', 'signed', 'submitted', 'mined') ORDER BY nonce",
-        params![intent.account.to_string(), intent.chain_id.to_string(), integer("requests", chain_nonce)?],
+        "SELECT DISTINCT nonce FROM requests WHERE account = ?1 AND chain_id = ?2 AND nonce >= ?3
+           AND (status IN ('approved', 'signed', 'submitted', 'mined')
+                OR (status = 'pending' AND held_until > ?4)) ORDER BY nonce",
+        params![
+            intent.account.to_string(),
+            intent.chain_id.to_string(),
+            integer("requests", chain_nonce)?,
+            seconds(now)
+        ],
         |row| number(row, "requests", "nonce"),
     )?;
     Ok(held
@@ -271,49 +277,58 @@ fn nonce_free<E: From<StoreError>>(
         .fold(chain_nonce, |free, held| if held == free { free.saturating_add(1) } else { free }))
 }
 
-/// Whether nobody holds the plan's nonce, and somebody used or holds each one from the chain's count at
-/// planning up to it.
-fn nonce_in_turn<E: From<StoreError>>(tx: &Transaction<'_>, row: &RequestRow) -> Result<bool, Fail<E>> {
+/// Whether nobody else was approved with the plan's nonce, and somebody used or holds each one from the
+/// chain's count at planning up to it.
+fn nonce_in_turn<E: From<StoreError>>(
+    tx: &Transaction<'_>,
+    row: &RequestRow,
+    now: u64,
+) -> Result<bool, Fail<E>> {
     let found = first(
         tx,
         "SELECT r.nonce - r.chain_nonce AS before,
            (SELECT count(DISTINCT o.nonce) FROM requests o
             WHERE o.account = r.account AND o.chain_id = r.chain_id
               AND o.nonce >= r.chain_nonce AND o.nonce < r.nonce
-              AND o.status NOT IN ('pending', 'refused', 'expired')) AS used,
+              AND (o.status NOT IN ('pending', 'refused', 'expired')
+                   OR (o.status = 'pending' AND o.held_until > ?2))) AS used,
            EXISTS (SELECT 1 FROM requests o
             WHERE o.account = r.account AND o.chain_id = r.chain_id AND o.nonce = r.nonce
               AND o.status NOT IN ('pending', 'refused', 'expired')) AS taken
          FROM requests r WHERE r.request = ?1",
-        [row.intent.request.to_string()],
+        params![row.intent.request.to_string(), seconds(now)],
         |row| Ok((row.get::<_, i64>("before")?, row.get::<_, i64>("used")?, row.get::<_, bool>("taken")?)),
     )?;
     Ok(found.is_some_and(|(before, used, taken)| before == used && !taken))
 }
 
-fn insert<E: From<StoreError>>(
-    tx: &Transaction<'_>,
-    intent: &Intent,
-    plan: &Plan,
+struct Planned<'a> {
+    intent: &'a Intent,
+    plan: &'a Plan,
     nonce: u64,
     chain_nonce: u64,
+    held_until: u64,
     now: u64,
-) -> Result<(), Fail<E>> {
+}
+
+fn insert<E: From<StoreError>>(tx: &Transaction<'_>, planned: &Planned<'_>) -> Result<(), Fail<E>> {
+    let intent = planned.intent;
     change(
         tx,
-        "INSERT INTO requests (request, account, chain_id, nonce, chain_nonce, intent, plan, expires_at,
-                               created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+        "INSERT INTO requests (request, account, chain_id, nonce, chain_nonce, intent, plan, held_until,
+                               expires_at, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
         params![
             intent.request.to_string(),
             intent.account.to_string(),
             intent.chain_id.to_string(),
-            integer("requests", nonce)?,
-            integer("requests", chain_nonce)?,
+            integer("requests", planned.nonce)?,
+            integer("requests", planned.chain_nonce)?,
             to_text("requests", intent)?,
-            to_text("requests", plan)?,
+            to_text("requests", planned.plan)?,
+            seconds(planned.held_until),
             seconds(intent.expires_at),
-            seconds(now)
+            seconds(planned.now)
         ],
     )?;
     Ok(())

@@ -14,9 +14,15 @@ use super::*;
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
+const HOLD_SECONDS: u64 = 5;
+
 #[derive(Debug, thiserror::Error)]
-#[error("no plan")]
-struct NoPlan;
+enum PlanError {
+    #[error("no plan")]
+    None,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 fn secret(seed: u8) -> IdentitySecret {
     IdentitySecret::from_seed(&mut [seed; 32])
@@ -95,10 +101,15 @@ fn store() -> Result<(tempfile::TempDir, ServerStore)> {
     Ok((folder, store))
 }
 
+/// A request that is planned long before anybody approves.
 fn submit(store: &ServerStore, n: u32, chain_nonce: u64) -> Result<RequestRow> {
+    submit_at(store, n, chain_nonce, 1)
+}
+
+fn submit_at(store: &ServerStore, n: u32, chain_nonce: u64, now: u64) -> Result<RequestRow> {
     let intent = intent(n)?;
-    let made = store.request_insert(&intent, chain_nonce, 10, |nonce| Ok::<_, NoPlan>(plan(&intent, nonce)));
-    match made? {
+    let planned = |nonce| Ok::<_, PlanError>(plan(&intent, nonce));
+    match store.request_insert(&intent, chain_nonce, HOLD_SECONDS, now, planned)? {
         Submission::New(row) => Ok(*row),
         other => Err(format!("{other:?}").into()),
     }
@@ -121,6 +132,12 @@ fn sign(store: &ServerStore, n: u32) -> Result<bool> {
     Ok(store.request_signed(request(n)?, &HexBytes(vec![9]), &HexBytes(vec![8; 32]), 12)?)
 }
 
+fn settle(store: &ServerStore, n: u32, block: u64) -> Result<bool> {
+    let signers = vec!["device".parse()?, "other".parse()?];
+    let settlement = Settlement { status: Status::Final, block, reason: None, signers };
+    Ok(store.request_settle(request(n)?, &settlement, 15)?)
+}
+
 #[test]
 fn an_account_is_active_or_failed_once_and_survives_reopening() -> Result {
     let folder = tempfile::tempdir()?;
@@ -130,7 +147,7 @@ fn an_account_is_active_or_failed_once_and_survives_reopening() -> Result {
     assert_eq!(store.account_insert(&first, 1)?.state, AccountState::Creating);
     assert_eq!(store.account_insert(&first, 9)?.created_at, 1, "a repetition changes nothing");
     store.account_insert(&second, 1)?;
-    assert_eq!(store.account_list_creating(None, 10)?.len(), 2);
+    assert_eq!(store.account_list_creating()?.len(), 2);
     assert!(store.account_activate(&charter(&first)?, 2)?);
     assert!(!store.account_activate(&charter(&first)?, 3)?);
     assert!(store.account_fail(account(1)?, "too late", 3)?.is_none(), "an active account never fails");
@@ -158,7 +175,7 @@ fn parties_are_remembered_up_to_a_bound() -> Result {
     store.party_put(&newcomer, 3, 5)?;
     assert_eq!(store.party_show(&secret(4).public())?, Some(newcomer), "who is here now stays");
     assert_eq!(store.party_show(&secret(1).public())?, None, "who was away longest goes");
-    let order: Vec<_> = store.party_list(10)?.into_iter().map(|card| card.document.identity).collect();
+    let order: Vec<_> = store.party_list()?.into_iter().map(|card| card.document.identity).collect();
     assert_eq!(order, [2, 3, 4].map(|seed| secret(seed).public()));
     Ok(())
 }
@@ -169,12 +186,13 @@ fn a_request_is_stored_once_and_another_body_is_noticed() -> Result {
     let row = submit(&store, 1, 7)?;
     assert_eq!((row.nonce, row.status, row.attempt), (7, Status::Pending, 0));
     let same = intent(1)?;
-    let again = store.request_insert(&same, 9, 20, |_| Err(NoPlan))?;
+    let again = store.request_insert(&same, 9, HOLD_SECONDS, 20, |_| Err(PlanError::None))?;
     assert_eq!(again, Submission::Same(Box::new(row)), "nothing is planned again");
     let other = Intent { chain_id: 2, ..same };
-    assert_eq!(store.request_insert(&other, 9, 20, |_| Err(NoPlan))?, Submission::Other);
-    let failed = store.request_insert(&intent(2)?, 9, 20, |_| Err(NoPlan));
-    assert!(matches!(failed, Err(InsertError::Plan(NoPlan))));
+    let other = store.request_insert(&other, 9, HOLD_SECONDS, 20, |_| Err(PlanError::None))?;
+    assert_eq!(other, Submission::Other);
+    let failed = store.request_insert(&intent(2)?, 9, HOLD_SECONDS, 20, |_| Err(PlanError::None));
+    assert!(matches!(failed, Err(PlanError::None)));
     assert!(store.request_show(request(2)?)?.is_none(), "without a plan nothing is stored");
     Ok(())
 }
@@ -183,22 +201,33 @@ fn a_request_is_stored_once_and_another_body_is_noticed() -> Result {
 fn an_abandoned_request_blocks_no_other_and_a_nonce_has_one_holder() -> Result {
     let (_folder, store) = store()?;
     for n in [1, 2] {
-        assert_eq!(submit(&store, n, 7)?.nonce, 7, "nobody approved the first");
+        assert_eq!(submit(&store, n, 7)?.nonce, if n == 1 { 7 } else { 8 }, "both were just planned");
     }
-    assert!(matches!(approve(&store, 2)?, ApproveOutcome::Approved(_)));
-    assert_eq!(approve(&store, 1)?, ApproveOutcome::NonceTaken);
-    assert_eq!(approve(&store, 2)?, ApproveOutcome::NotPending(Status::Approved));
-    for (n, nonce) in [(3, 8), (4, 8)] {
-        assert_eq!(submit(&store, n, 7)?.nonce, nonce);
-    }
+    assert_eq!(submit_at(&store, 3, 7, 6)?.nonce, 7, "nobody approved the first in time");
+    assert_eq!(approve(&store, 2)?, ApproveOutcome::NonceTaken, "8 would wait for 7");
     assert!(matches!(approve(&store, 3)?, ApproveOutcome::Approved(_)));
-    assert_eq!(submit(&store, 5, 7)?.nonce, 9);
+    assert_eq!(approve(&store, 1)?, ApproveOutcome::NonceTaken);
+    assert_eq!(approve(&store, 3)?, ApproveOutcome::NotPending(Status::Approved));
+    assert!(matches!(approve(&store, 2)?, ApproveOutcome::Approved(_)), "in its turn now");
+    assert_eq!(submit(&store, 4, 7)?.nonce, 9);
 
-    store.request_end(request(2)?, Status::Refused, "rules", 12)?;
-    assert_eq!(approve(&store, 5)?, ApproveOutcome::NonceTaken, "7 is free: 9 would wait for ever");
-    assert_eq!(submit(&store, 6, 7)?.nonce, 7, "the lowest free nonce comes first");
-    assert!(matches!(approve(&store, 6)?, ApproveOutcome::Approved(_)));
+    assert!(store.request_end(request(3)?, Status::Refused, "rules", 12)?);
+    assert_eq!(approve(&store, 4)?, ApproveOutcome::NonceTaken, "7 is free: 9 would wait for ever");
+    assert_eq!(submit_at(&store, 5, 7, 20)?.nonce, 7, "the lowest free nonce comes first");
     assert!(matches!(approve(&store, 5)?, ApproveOutcome::Approved(_)));
+    assert!(matches!(approve(&store, 4)?, ApproveOutcome::Approved(_)));
+    Ok(())
+}
+
+#[test]
+fn requests_side_by_side_have_their_own_nonces() -> Result {
+    let (_folder, store) = store()?;
+    for n in 0..4 {
+        assert_eq!(submit_at(&store, n, 0, 10)?.nonce, u64::from(n));
+    }
+    for n in [2, 0, 3, 1] {
+        assert!(matches!(approve(&store, n)?, ApproveOutcome::Approved(_)), "in any order, in time");
+    }
     Ok(())
 }
 
@@ -208,10 +237,10 @@ fn an_endpoint_that_lags_and_one_that_is_ahead_give_no_nonce_twice() -> Result {
     submit(&store, 1, 5)?;
     approve(&store, 1)?;
     assert!(sign(&store, 1)?);
-    store.request_progress(request(1)?, &Progress::Mined { block: 3 }, 13)?;
+    store.request_mined(request(1)?, 3, 13)?;
     assert_eq!(submit(&store, 2, 5)?.nonce, 6, "an endpoint behind the chain");
     assert_eq!(submit(&store, 3, 9)?.nonce, 9, "transactions from elsewhere");
-    store.request_progress(request(1)?, &Progress::Final { block: 3 }, 14)?;
+    assert!(settle(&store, 1, 3)?);
     assert!(matches!(approve(&store, 2)?, ApproveOutcome::Approved(_)), "5 is used, not free");
     Ok(())
 }
@@ -231,7 +260,7 @@ fn sessions_are_counted_one_by_one() -> Result {
     assert_eq!((row.attempt, row.reason.as_deref()), (2, Some("no answer")));
     assert!(sign(&store, 1)? && !sign(&store, 1)?);
     assert!(!store.request_attempt(request(1)?, 3, &signers(), 12)?, "nothing is signed twice");
-    assert!(store.request_end(request(1)?, Status::Refused, "late", 13)?.is_none());
+    assert!(!store.request_end(request(1)?, Status::Expired, "late", 13)?, "a signed one may be mined");
     Ok(())
 }
 
@@ -239,32 +268,53 @@ fn sessions_are_counted_one_by_one() -> Result {
 fn requests_only_move_forward_and_leave_receipts() -> Result {
     let (_folder, store) = store()?;
     submit(&store, 1, 0)?;
-    assert!(store.request_progress(request(1)?, &Progress::Submitted, 12)?.is_none());
+    let id = request(1)?;
+    assert!(!store.request_submitted(id, 12)? && !store.request_mined(id, 4, 12)?, "nothing is signed");
+    assert!(!settle(&store, 1, 5)?);
     approve(&store, 1)?;
     sign(&store, 1)?;
-    for progress in [
-        Progress::Submitted,
-        Progress::Mined { block: 4 },
-        Progress::Mined { block: 5 },
-        Progress::Final { block: 5 },
-    ] {
-        assert!(store.request_progress(request(1)?, &progress, 13)?.is_some(), "{progress:?}");
-        assert!(store.request_progress(request(1)?, &progress, 13)?.is_none(), "{progress:?} again");
-    }
-    let back = store.request_progress(request(1)?, &Progress::Submitted, 14)?;
-    assert!(back.is_none(), "nothing moves back");
+    assert!(store.request_submitted(id, 13)? && !store.request_submitted(id, 13)?);
+    assert!(store.request_mined(id, 4, 13)? && !store.request_mined(id, 4, 13)?);
+    assert!(!store.request_submitted(id, 13)?, "nothing moves back but by the chain");
+    assert!(store.request_unmined(id, 14)? && !store.request_unmined(id, 14)?);
+    assert!(store.request_mined(id, 5, 15)?);
+    assert!(!store.request_end(id, Status::Refused, "gone", 15)?);
+    assert!(settle(&store, 1, 5)? && !settle(&store, 1, 5)?);
+    assert!(!store.request_unmined(id, 16)? && !store.request_mined(id, 6, 16)?);
 
-    let receipts = store.receipt_list(0, 10)?;
+    let receipts = store.receipt_list(None, 0, 10)?;
     let told: Vec<_> =
         receipts.iter().map(|receipt| (receipt.number, receipt.status, receipt.block)).collect();
-    let expected = [(1, Status::Submitted, None), (2, Status::Mined, Some(4)), (3, Status::Final, Some(5))];
+    let expected = [
+        (1, Status::Submitted, None),
+        (2, Status::Mined, Some(4)),
+        (3, Status::Mined, Some(5)),
+        (4, Status::Final, Some(5)),
+    ];
     assert_eq!(told, expected);
     assert_eq!(receipts[0].previous, Digest([0; 32]));
-    assert_eq!(receipts[2].previous, receipts[1].digest());
-    assert_eq!(receipts[0].approvers, vec!["device".parse()?]);
-    assert_eq!(receipts[0].signers, vec!["device".parse()?, "other".parse()?]);
-    assert_eq!(store.receipt_list(2, 10)?.len(), 1);
-    assert_eq!(store.ledger_check()?, 3);
+    assert_eq!(receipts[3].previous, receipts[2].digest());
+    for receipt in &receipts {
+        assert_eq!(receipt.approvers, vec!["device".parse()?]);
+        assert_eq!(receipt.signers, vec!["device".parse()?, "other".parse()?]);
+    }
+    assert_eq!(store.receipt_list(Some(account(1)?), 2, 10)?.len(), 2);
+    assert!(store.receipt_list(Some(account(2)?), 0, 10)?.is_empty());
+    assert_eq!(store.ledger_check()?, 4);
+    Ok(())
+}
+
+#[test]
+fn a_signed_request_beyond_hope_ends_with_a_receipt() -> Result {
+    let (_folder, store) = store()?;
+    submit(&store, 1, 0)?;
+    approve(&store, 1)?;
+    sign(&store, 1)?;
+    store.request_submitted(request(1)?, 13)?;
+    assert!(store.request_end(request(1)?, Status::Refused, "its nonce was used elsewhere", 14)?);
+    let statuses: Vec<_> =
+        store.receipt_list(None, 0, 10)?.into_iter().map(|receipt| receipt.status).collect();
+    assert_eq!(statuses, [Status::Submitted, Status::Refused]);
     Ok(())
 }
 
@@ -274,8 +324,8 @@ fn the_ledger_never_changes_and_tampering_is_noticed() -> Result {
     submit(&store, 1, 0)?;
     approve(&store, 1)?;
     sign(&store, 1)?;
-    store.request_progress(request(1)?, &Progress::Submitted, 13)?;
-    store.request_progress(request(1)?, &Progress::Mined { block: 4 }, 13)?;
+    store.request_submitted(request(1)?, 13)?;
+    store.request_mined(request(1)?, 4, 13)?;
     let other = rusqlite::Connection::open(folder.path().join("server.sqlite"))?;
     assert!(other.execute("UPDATE receipts SET status = 'final'", []).is_err());
     assert!(other.execute("DELETE FROM receipts", []).is_err());
@@ -291,7 +341,7 @@ fn the_ledger_never_changes_and_tampering_is_noticed() -> Result {
 fn what_nobody_approves_expires() -> Result {
     let (_folder, store) = store()?;
     submit(&store, 1, 0)?;
-    submit(&store, 2, 0)?;
+    submit_at(&store, 2, 0, 6)?;
     approve(&store, 2)?;
     assert_eq!(store.request_expire(999)?, 0);
     assert_eq!(store.request_expire(1_000)?, 1);
@@ -306,13 +356,17 @@ fn lists_go_on_where_they_stopped() -> Result {
     for n in 1..=5 {
         submit(&store, n, 0)?;
     }
-    approve(&store, 3)?;
     let numbers = |rows: Vec<RequestRow>| rows.into_iter().map(|row| row.number).collect::<Vec<_>>();
     assert_eq!(numbers(store.request_list(None, None, 2)?), [5, 4]);
     assert_eq!(numbers(store.request_list(Some(account(1)?), Some(4), 2)?), [3, 2]);
     assert!(store.request_list(Some(account(2)?), None, 2)?.is_empty());
-    assert_eq!(numbers(store.request_list_in(Status::Approved, 0, 10)?), [3]);
-    assert_eq!(numbers(store.request_list_in(Status::Pending, 2, 10)?), [4, 5]);
+    assert!(store.request_list_approved(10)?.is_empty());
+    approve(&store, 1)?;
+    assert_eq!(store.request_list_approved(10)?, [request(1)?]);
+    assert!(store.request_list_settling(1, 10)?.is_empty());
+    sign(&store, 1)?;
+    assert_eq!(numbers(store.request_list_settling(1, 10)?), [1]);
+    assert!(store.request_list_settling(2, 10)?.is_empty() && store.request_list_approved(10)?.is_empty());
     Ok(())
 }
 
@@ -323,10 +377,11 @@ fn an_account_has_a_bounded_number_of_open_requests() -> Result {
         submit(&store, n, 0)?;
     }
     let one_more = intent(OPEN_REQUESTS_MAX)?;
-    let full = store.request_insert(&one_more, 0, 10, |_| Err(NoPlan))?;
+    let full = store.request_insert(&one_more, 0, HOLD_SECONDS, 10, |_| Err(PlanError::None))?;
     assert_eq!(full, Submission::Full);
     let later = Intent { expires_at: 2_000, ..one_more };
-    let made = store.request_insert(&later, 0, 1_000, |nonce| Ok::<_, NoPlan>(plan(&later, nonce)))?;
+    let planned = |nonce| Ok::<_, PlanError>(plan(&later, nonce));
+    let made = store.request_insert(&later, 0, HOLD_SECONDS, 1_000, planned)?;
     assert!(matches!(made, Submission::New(_)), "what expired is not open");
     Ok(())
 }
@@ -336,7 +391,8 @@ fn parallel_approvals_give_each_nonce_to_one() -> Result {
     let (_folder, store) = store()?;
     let store = Arc::new(store);
     for n in 0..16 {
-        submit(&store, n, 0)?;
+        // Each is planned when the hold of the one before has lapsed.
+        assert_eq!(submit_at(&store, n, 0, 10 * u64::from(n))?.nonce, 0);
     }
     let threads: Vec<_> = (0..16)
         .map(|n| {
@@ -350,25 +406,21 @@ fn parallel_approvals_give_each_nonce_to_one() -> Result {
 }
 
 #[test]
-fn tokens_are_shown_once_and_stored_as_digests() -> Result {
+fn tokens_are_kept_as_digests_only() -> Result {
     let (folder, store) = store()?;
-    let token = store.token_create("console", 5)?;
-    assert!(token.expose().starts_with("cohold_") && token.expose().len() == 71);
-    assert!(store.token_check(token.expose())?);
-    let mut wrong = token.expose().to_owned();
-    wrong.pop();
-    for wrong in [wrong.as_str(), "cohold_", "", "console", &"cohold_".repeat(100)] {
+    let secret = "5d41402abc4b2a76b9719d911017c592".repeat(2);
+    let token = format!("cohold_{secret}");
+    assert!(!store.token_check(&token)?);
+    store.token_insert(&token)?;
+    store.token_insert(&token)?;
+    assert!(store.token_check(&token)?);
+    for wrong in ["", "cohold_", &secret, &token[..token.len() - 1], &"cohold_".repeat(100)] {
         assert!(!store.token_check(wrong)?, "{wrong}");
     }
-    assert!(matches!(store.token_create("console", 6), Err(TokenError::Taken(_))));
-    assert!(matches!(store.token_create("", 6), Err(TokenError::Name(_))));
-    assert_eq!(store.token_list()?, [TokenRow { name: "console".into(), created_at: 5 }]);
-    let secret = token.expose().trim_start_matches("cohold_").as_bytes().to_vec();
     for file in std::fs::read_dir(folder.path())? {
         let bytes = std::fs::read(file?.path())?;
-        assert!(!bytes.windows(secret.len()).any(|window| window == secret), "the token lies on the disk");
+        let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+        assert!(!found, "the token lies on the disk");
     }
-    assert!(store.token_revoke("console")? && !store.token_revoke("console")?);
-    assert!(!store.token_check(token.expose())?);
     Ok(())
 }
