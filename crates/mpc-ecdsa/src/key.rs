@@ -22,7 +22,7 @@ pub struct AccountKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AccountKeyError {
     /// Too few or too many parties, or a threshold out of range.
-    #[error("threshold {threshold} of {parties} parties: use 2 to {max} parties, all of them at most", max = PartyIndex::MAX)]
+    #[error("threshold {threshold} of {parties} parties is out of range: use 2 of 2 to 9 of 9")]
     Parameters {
         /// Threshold found.
         threshold: u8,

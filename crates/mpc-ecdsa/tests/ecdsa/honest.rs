@@ -158,3 +158,12 @@ fn a_session_is_driven_in_order_only() {
     session.start(&mut crate::network::rng()).unwrap();
     assert!(session.start(&mut crate::network::rng()).is_err());
 }
+
+/// Sessions move between the threads of a shell.
+#[test]
+fn sessions_can_be_sent() {
+    fn check<T: Send>() {}
+    check::<cohold_mpc::Session<KeyGeneration>>();
+    check::<cohold_mpc::Session<AuxiliarySetup>>();
+    check::<cohold_mpc::Session<Signing>>();
+}
