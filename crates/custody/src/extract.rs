@@ -47,6 +47,7 @@
 //! - Where several nodes must lend, all of their bounds hold at once. The coalition then stands under a
 //!   limit of one of them that none of the others undercuts: exact where one is tighter than all
 //!   others, too much where none is, never too little.
+//! - Each node counts for itself: where one of several suffices, what they let through adds up.
 //! - Fees are in no statement: a coalition that lends can also burn what the fee bounds let through.
 //!
 //! # Doubts

@@ -104,8 +104,12 @@ impl<'a> Lending<'a> {
         let others = others.map(|card| self.share(card.party.as_str(), bound));
         let more = terms.threshold.saturating_sub(1);
         let needs = Needs::all([lend_of(lender.party).into(), Needs::k(more.into(), others)]);
-        let because =
+        let mut because =
             format!("with `{}` signing along within `{}`, {more} more must sign", lender.party, bound.name);
+        let others = self.lenders.iter().filter(|other| other.party != lender.party);
+        if others.flat_map(|other| &other.bounds).any(|other| other.overlaps(bound)) {
+            because.push_str("; what another node lets through is counted apart and adds to it");
+        }
         Rule::new("move", needs).limit(&bound.name).because(because).evidence(Evidence::Signed)
     }
 
@@ -182,11 +186,15 @@ impl Bound {
     /// Whether a lender with this bound stands under that of another: for the same asset, and not
     /// tighter. Where it is tighter, the two stand under this one.
     fn joins(&self, other: &Self) -> bool {
-        let same_asset = match (&self.asset, &other.asset) {
+        self.overlaps(other) && (!self.is_within(other) || other.is_within(self))
+    }
+
+    /// Whether there is an asset for both.
+    fn overlaps(&self, other: &Self) -> bool {
+        match (&self.asset, &other.asset) {
             (Some(one), Some(another)) => one == another,
             _ => true,
-        };
-        same_asset && (!self.is_within(other) || other.is_within(self))
+        }
     }
 
     /// Whether everything that this lets through, `other` lets through as well.

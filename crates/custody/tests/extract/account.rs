@@ -1,0 +1,231 @@
+//! Accounts in the making, what their parties state, and what an evaluation says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cohold_custody::extract::{Own, extract};
+use cohold_custody::{Evaluation, Model, evaluate};
+use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
+use cohold_model::charter::{Charter, KeyBinding};
+use cohold_model::intent::Asset;
+use cohold_model::statement::{Allowance, Receivers, Sealing, Statement};
+use cohold_model::{Amount, Digest, Document as _, Epoch, HexBytes, IdentitySecret, Signed};
+
+pub(crate) const CREATED_AT: u64 = 1_800_000_000;
+pub(crate) const NOW: u64 = CREATED_AT + 3600;
+pub(crate) const TOKEN: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
+pub(crate) const RECEIVER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+
+/// An account in the making: entities, parties with what they state, threshold.
+#[derive(Clone)]
+pub(crate) struct Account {
+    pub(crate) threshold: u8,
+    pub(crate) entities: Vec<(&'static str, Role)>,
+    pub(crate) parties: Vec<Party>,
+    pub(crate) approvers: Vec<&'static str>,
+    pub(crate) own: Own,
+}
+
+#[derive(Clone)]
+pub(crate) struct Party {
+    pub(crate) name: &'static str,
+    pub(crate) entity: &'static str,
+    pub(crate) kind: PartyKind,
+    pub(crate) sealing: Option<Sealing>,
+    pub(crate) allowances: Vec<Allowance>,
+    pub(crate) requires_approval: bool,
+}
+
+pub(crate) fn party(name: &'static str, entity: &'static str, kind: PartyKind, sealing: Sealing) -> Party {
+    Party { name, entity, kind, sealing: Some(sealing), allowances: Vec::new(), requires_approval: true }
+}
+
+pub(crate) fn device(entity: &'static str) -> Party {
+    party("device", entity, PartyKind::Device, Sealing::DeviceAndPin)
+}
+
+pub(crate) fn recovery(entity: &'static str) -> Party {
+    party("recovery", entity, PartyKind::Recovery, Sealing::SealedFile)
+}
+
+pub(crate) fn node(name: &'static str, entity: &'static str, allowances: Vec<Allowance>) -> Party {
+    let kind = if name == "guardian" { PartyKind::Guardian } else { PartyKind::Cosigner };
+    Party { allowances, ..party(name, entity, kind, Sealing::KeyFile) }
+}
+
+pub(crate) fn ether(per_day: Option<u128>) -> Allowance {
+    Allowance {
+        chain_id: 31_337,
+        asset: Asset::Native,
+        symbol: "ETH".into(),
+        decimals: 18,
+        per_transaction: Some(Amount::from(10_u128.pow(18))),
+        per_day: per_day.map(|ether| Amount::from(ether * 10_u128.pow(18))),
+        receivers: Receivers::Any,
+    }
+}
+
+pub(crate) fn tokens_to_one() -> Allowance {
+    Allowance {
+        asset: Asset::Token(TOKEN.into()),
+        symbol: "TST".into(),
+        decimals: 6,
+        per_transaction: None,
+        per_day: Some(Amount::from(1_500_000)),
+        receivers: Receivers::Only(vec![RECEIVER.into()]),
+        ..ether(None)
+    }
+}
+
+pub(crate) fn personal() -> Account {
+    Account {
+        threshold: 2,
+        entities: vec![("ana", Role::User), ("acme", Role::Provider)],
+        parties: vec![
+            device("ana"),
+            recovery("ana"),
+            node("cosigner", "acme", vec![ether(Some(5)), tokens_to_one()]),
+        ],
+        approvers: vec!["device", "recovery"],
+        own: Own::default(),
+    }
+}
+
+pub(crate) fn shared() -> Account {
+    Account {
+        parties: vec![device("ana"), node("cosigner", "acme", vec![ether(Some(5))])],
+        approvers: vec!["device"],
+        ..personal()
+    }
+}
+
+pub(crate) fn enterprise() -> Account {
+    Account {
+        threshold: 2,
+        entities: vec![("corp", Role::User)],
+        parties: vec![
+            device("corp"),
+            node("cosigner", "corp", vec![ether(Some(5))]),
+            node("guardian", "corp", vec![ether(Some(20))]),
+        ],
+        approvers: vec!["device"],
+        own: Own::default(),
+    }
+}
+
+impl Account {
+    pub(crate) fn secret(&self, position: usize) -> IdentitySecret {
+        IdentitySecret::from_seed(&mut [u8::try_from(position).expect("few") + 1; 32])
+    }
+
+    pub(crate) fn charter(&self) -> Charter {
+        let cards = self.parties.iter().enumerate().map(|(position, party)| Card {
+            party: party.name.parse().expect("a name"),
+            entity: party.entity.parse().expect("a name"),
+            kind: party.kind,
+            identity: self.secret(position).public(),
+            seal: Digest([u8::try_from(position).expect("few") + 1; 32]),
+        });
+        let terms = Terms {
+            account: "acc_000102030405060708090a0b0c0d0e0f".parse().expect("an id"),
+            template: Template::Free,
+            entities: self
+                .entities
+                .iter()
+                .map(|(name, role)| (name.parse().expect("a name"), *role))
+                .collect(),
+            parties: cards.collect(),
+            threshold: self.threshold,
+            approvers: self
+                .approvers
+                .iter()
+                .map(|name| name.parse().expect("a name"))
+                .collect::<BTreeSet<_>>(),
+        };
+        let key = KeyBinding {
+            public_key: HexBytes(vec![2; 33]),
+            public_shares: vec![HexBytes(vec![2; 33]); self.parties.len()],
+            chain_code: Digest([7; 32]),
+            transcript: Digest([8; 32]),
+        };
+        Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: CREATED_AT }
+    }
+
+    pub(crate) fn sign(&self, charter: Charter) -> Signed<Charter> {
+        let digest = charter.digest();
+        let sign = |(position, party): (usize, &Party)| {
+            (party.name.parse().expect("a name"), self.secret(position).sign(&digest))
+        };
+        let signatures: BTreeMap<_, _> = self.parties.iter().enumerate().map(sign).collect();
+        Signed { document: charter, signatures }
+    }
+
+    /// What a party states, before it is signed.
+    pub(crate) fn statement(&self, position: usize) -> Option<Statement> {
+        let party = &self.parties[position];
+        let charter = self.charter();
+        Some(Statement {
+            account: charter.terms.account,
+            party: party.name.parse().expect("a name"),
+            charter: charter.digest(),
+            epoch: charter.epoch,
+            sealing: party.sealing?,
+            held_since: CREATED_AT + 10,
+            requires_approval: party.requires_approval,
+            allowances: party.allowances.clone(),
+            rules: Digest([9; 32]),
+            issued_at: NOW - 60,
+            expires_at: NOW - 60 + 24 * 3600,
+        })
+    }
+
+    pub(crate) fn statements(&self) -> Vec<Signed<Statement>> {
+        let statements = (0..self.parties.len()).filter_map(|position| {
+            let statement = self.statement(position)?;
+            Some(Signed::by(statement.clone(), statement.party, &self.secret(position)))
+        });
+        statements.collect()
+    }
+
+    pub(crate) fn model(&self) -> Model {
+        self.model_of(&self.statements())
+    }
+
+    pub(crate) fn model_of(&self, statements: &[Signed<Statement>]) -> Model {
+        extract(&self.sign(self.charter()), statements, &self.own, NOW).expect("a model")
+    }
+
+    /// The model after one party's statement was changed and signed again.
+    pub(crate) fn restated(&self, position: usize, change: impl FnOnce(&mut Statement)) -> Model {
+        let mut statements = self.statements();
+        change(&mut statements[position].document);
+        let Signed { document, .. } = statements[position].clone();
+        statements[position] = Signed::by(document.clone(), document.party, &self.secret(position));
+        self.model_of(&statements)
+    }
+}
+
+impl Party {
+    pub(crate) fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+}
+
+pub(crate) fn verdict(model: &Model) -> Evaluation {
+    evaluate(model).expect("an evaluation")
+}
+
+/// The coalitions without doubts that reach a power, as text.
+pub(crate) fn solid(evaluation: &Evaluation, power: &str) -> Vec<String> {
+    let ways = evaluation.powers.get(power).unwrap_or_else(|| panic!("no {power}"));
+    ways.iter().filter(|way| way.doubts.is_empty()).map(|way| way.coalition.join(" ")).collect()
+}
+
+pub(crate) fn doubted(evaluation: &Evaluation, power: &str) -> Vec<String> {
+    let ways = &evaluation.powers[power];
+    ways.iter().filter(|way| !way.doubts.is_empty()).map(|way| way.coalition.join(" ")).collect()
+}
+
+pub(crate) fn blast<'a>(evaluation: &'a Evaluation, atom: &str) -> Vec<&'a str> {
+    let found = evaluation.blast.iter().find(|blast| blast.atom == atom);
+    found.unwrap_or_else(|| panic!("no {atom}")).reaches.keys().map(String::as_str).collect()
+}
