@@ -1,0 +1,158 @@
+//! A party as a process: a folder that outlives it, and a runtime that can be cut off at any moment.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cohold_model::account::{Card, PartyKind, Role};
+use cohold_model::{EntityName, PartyName};
+use cohold_mpc::PartyKeys;
+use cohold_node::config::{NodeHome, open_keys};
+use cohold_node::vaulted::VaultedKeeper;
+use cohold_node::{Runtime, service};
+use cohold_party::Rules;
+use cohold_store::PartyStore;
+use cohold_vault::{SoftwareVault, Vault};
+use tokio::sync::watch;
+
+/// Who a party is to be.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Its name.
+    pub party: PartyName,
+    /// Who controls it.
+    pub entity: EntityName,
+    /// What that entity is to the account.
+    pub role: Role,
+    /// What it is.
+    pub kind: PartyKind,
+    /// Its rules file.
+    pub rules: String,
+}
+
+/// A party.
+pub struct Party {
+    /// Who it was set up to be.
+    pub spec: Spec,
+    /// The card that it hands out.
+    pub card: Card,
+    /// Its keys: the test may be anybody.
+    pub keys: Arc<PartyKeys>,
+    folder: PathBuf,
+    process: Option<Process>,
+}
+
+struct Process {
+    runtime: tokio::runtime::Runtime,
+    keeper: Arc<VaultedKeeper>,
+    /// Dropping it would end the party in good order.
+    _shutdown: watch::Sender<bool>,
+}
+
+/// What a folder holds once opened.
+struct Opened {
+    keys: PartyKeys,
+    vault: Arc<dyn Vault>,
+    rules: Rules,
+    database: PathBuf,
+}
+
+impl Party {
+    /// Makes the party's folder. Nothing runs yet.
+    #[must_use]
+    pub fn new(folder: PathBuf, spec: Spec) -> Self {
+        cohold_vault::file::private_folder(&folder).expect("a folder can be made");
+        let config = format!(
+            "party = \"{}\"\nentity = \"{}\"\nkind = \"{}\"\nrelay = \"ws://127.0.0.1:1/\"\nvault = \"key-file\"\n",
+            spec.party,
+            spec.entity,
+            if spec.kind == PartyKind::Guardian { "guardian" } else { "cosigner" },
+        );
+        write(&folder.join("node.toml"), &config);
+        write(&folder.join("rules.toml"), &spec.rules);
+        let keys = Arc::new(open(&folder, &spec).keys);
+        let card = Card {
+            party: spec.party.clone(),
+            entity: spec.entity.clone(),
+            kind: spec.kind,
+            identity: keys.identity(),
+            seal: keys.seal_key(),
+        };
+        Self { spec, card, keys, folder, process: None }
+    }
+
+    /// Starts the party from what is in its folder.
+    pub fn start(&mut self, relay: &str) {
+        let Opened { keys, vault, rules, database } = open(&self.folder, &self.spec);
+        let store = PartyStore::open(&database).expect("the database opens");
+        let keeper =
+            VaultedKeeper::new(store, vault, self.spec.party.clone()).expect("the database is whole");
+        let keeper = Arc::new(keeper);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime starts");
+        let (shutdown, ended) = watch::channel(false);
+        let (card, url, kept) = (self.card.clone(), relay.to_owned(), Arc::clone(&keeper));
+        runtime.spawn(async move {
+            let relay = service::connect(url, &card, &keys);
+            let party = Runtime::new(card, Arc::new(keys), rules, kept, relay.link());
+            party.run(relay, ended).await;
+        });
+        self.process = Some(Process { runtime, keeper, _shutdown: shutdown });
+    }
+
+    /// Cuts the party off, wherever it is: nothing that waits goes on. Returns once nothing of it runs.
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.runtime.shutdown_timeout(Duration::from_secs(30));
+        }
+    }
+
+    /// The keeper of the running party.
+    #[must_use]
+    pub fn keeper(&self) -> &Arc<VaultedKeeper> {
+        &self.process.as_ref().expect("the party runs").keeper
+    }
+
+    /// The party's database, beside the party.
+    #[must_use]
+    pub fn store(&self) -> PartyStore {
+        PartyStore::open(&open(&self.folder, &self.spec).database).expect("the database opens")
+    }
+
+    /// The party's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Party {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.runtime.shutdown_background();
+        }
+    }
+}
+
+/// A node's folder as a node opens it; a device's with a key file in place of secret and PIN.
+fn open(folder: &Path, spec: &Spec) -> Opened {
+    let home = folder.join("node.toml");
+    if spec.kind != PartyKind::Device {
+        let home = NodeHome::open(&home, || Err("no passphrase is needed".into()));
+        let NodeHome { keys, vault, rules, database, .. } = home.expect("the folder opens");
+        return Opened { keys, vault, rules, database };
+    }
+    let path = folder.join("device.key");
+    let vault = match path.exists() {
+        true => SoftwareVault::key_file_open(&path),
+        false => SoftwareVault::key_file_create(&path),
+    };
+    let vault = Arc::new(vault.expect("the key file opens"));
+    let keys = open_keys(folder, vault.as_ref(), &spec.party).expect("the identity opens");
+    let rules = Rules::parse(&spec.rules).expect("the rules are read");
+    Opened { keys, vault, rules, database: folder.join("device.sqlite") }
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("a file can be written");
+}

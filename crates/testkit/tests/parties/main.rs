@@ -1,0 +1,3 @@
+//! Real parties against a hostile coordinator, a hostile relay and hostile peers.
+
+mod honest;
