@@ -81,6 +81,11 @@ impl Runtime {
         Arc::new(Self { card, keys, rules, keeper, link, sessions, strays })
     }
 
+    /// Returns once the relay is reached, or `false` after `patience`.
+    pub async fn ready(&self, patience: Duration) -> bool {
+        self.link.ready(patience).await
+    }
+
     /// Serves until told to end or the relay is gone.
     pub async fn run(self: Arc<Self>, mut relay: RelayClient, mut shutdown: Shutdown) {
         let mut connections = self.link.connections();

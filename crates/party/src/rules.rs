@@ -134,6 +134,13 @@ impl Rules {
         Ok(Self { accept, chains, digest })
     }
 
+    /// The same rules, for a party that makes accounts with `proposer` only: a user's own.
+    #[must_use]
+    pub fn accepting(mut self, proposer: &IdentityKey) -> Self {
+        self.accept = Accept::Only(BTreeSet::from([proposer.fingerprint()]));
+        self
+    }
+
     /// Digest of the file's text.
     #[must_use]
     pub fn digest(&self) -> Digest {

@@ -1,0 +1,366 @@
+//! `cohold account`: make, list, show.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use cohold_api::{AccountCreate, AccountStatus, PartyView};
+use cohold_chain_evm::Address;
+use cohold_model::account::{Card, PartyKind, Proposal, Role, Template, Terms};
+use cohold_model::charter::Charter;
+use cohold_model::{AccountId, Document as _, EntityName, PartyName, Signed};
+use cohold_vault::Passphrase;
+use serde_json::json;
+
+use crate::args::{CreateArgs, TemplateArg};
+use crate::home::{DEVICE, Device, Home, Online, start};
+use crate::output::{Exit, Failure, Output, secret};
+use crate::recovery::{PASSPHRASE_VARIABLE, RecoveryKeeper, file_path, finish_all};
+
+/// How long the making of an account may take.
+const PATIENCE: Duration = Duration::from_secs(130);
+
+/// A party as the user asked for it.
+struct Wanted {
+    party: PartyName,
+    entity: Option<EntityName>,
+}
+
+/// `cohold account create`.
+pub(crate) async fn create(output: Output, home: &Home, args: &CreateArgs) -> anyhow::Result<()> {
+    let charter = make(output, home, args).await?;
+    let recovery: Vec<String> = recovery_files(home, args, &charter.document);
+    let value = json!({
+        "account": charter.document.terms.account,
+        "address": address(&charter.document)?,
+        "template": charter.document.terms.template,
+        "threshold": charter.document.terms.threshold,
+        "parties": charter.document.terms.parties.len(),
+        "recovery_files": recovery,
+    });
+    output.result(&value, || {
+        let mut text = describe(&charter);
+        for file in &recovery {
+            text += &format!("\nrecovery share: {file}\n  print it, move it away from this device, and test it with `cohold recovery check`");
+        }
+        text
+    })
+}
+
+/// Makes an account and returns its charter, in force on this device.
+pub(crate) async fn make(output: Output, home: &Home, args: &CreateArgs) -> anyhow::Result<Signed<Charter>> {
+    let client = home.client()?;
+    let (template, threshold, wanted) = shape(args)?;
+    let known = client.parties().await?;
+    let needs_passphrase = wanted.iter().any(|w| is_recovery(&w.party));
+    let device = home.unlock()?;
+    let passphrase = needs_passphrase.then(|| recovery_passphrase(args)).transpose()?;
+    let folder = args.recovery_dir.clone().unwrap_or_else(|| home.path("recovery"));
+
+    let mut cards: Vec<Card> = Vec::new();
+    let mut sleepers = Vec::new();
+    let own_entity = own_entity(&device, template, &known);
+    let mut device_card = device.card.clone();
+    for Wanted { party, entity } in wanted {
+        let entity_or_own = entity.clone().unwrap_or_else(|| own_entity.clone());
+        if party.as_str() == DEVICE {
+            device_card.entity = entity_or_own;
+            cards.push(device_card.clone());
+        } else if is_recovery(&party) {
+            let text = passphrase.as_ref().context("a recovery party needs a passphrase")?;
+            let passphrase = Passphrase::entered(String::clone(text))?;
+            let (keeper, card, keys) = RecoveryKeeper::new(party, entity_or_own, passphrase, folder.clone())?;
+            cards.push(card.clone());
+            sleepers.push((keeper, card, keys));
+        } else {
+            cards.push(node_card(home, &known, &party, entity.as_ref())?);
+        }
+    }
+    let proposal = propose(&device, template, threshold, cards)?;
+    let account = proposal.document.terms.account;
+
+    output.progress(&format!(
+        "making a key among {} parties; it never exists in one place …",
+        proposal.document.terms.parties.len()
+    ));
+    let mut online: Vec<Online> = Vec::new();
+    let (runtime, stop) = device.online(&client, device_card);
+    online.push(stop);
+    for (keeper, card, keys) in &sleepers {
+        let keeper = Arc::clone(keeper) as Arc<dyn cohold_node::Keeper>;
+        online.push(start(&client, card.clone(), Arc::clone(keys), device.rules.clone(), keeper).1);
+    }
+    anyhow::ensure!(runtime.ready(Duration::from_secs(10)).await, "the relay at the server does not answer");
+    client.account_create(&AccountCreate { proposal }).await?;
+    wait(output, &client, &device, account, &sleepers).await
+}
+
+async fn wait(
+    output: Output,
+    client: &crate::client::Client,
+    device: &Device,
+    account: AccountId,
+    sleepers: &[(Arc<RecoveryKeeper>, Card, Arc<cohold_mpc::PartyKeys>)],
+) -> anyhow::Result<Signed<Charter>> {
+    let began = Instant::now();
+    let mut said = Instant::now();
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let view = client.account(account).await?;
+        if view.status == AccountStatus::Failed {
+            let why = view.reason.unwrap_or_else(|| "no reason was given".into());
+            return Err(Failure::error(
+                Exit::Failed,
+                "account-failed",
+                format!("no account was made: {why}"),
+            ));
+        }
+        let ours = device.keeper.store().account_show(account)?;
+        if let Some(active) = ours
+            && sleepers.iter().all(|(keeper, ..)| keeper.is_active())
+        {
+            return Ok(active.charter);
+        }
+        if said.elapsed() > Duration::from_secs(5) {
+            output.progress(&format!(
+                "still making the key ({} s; a few seconds are usual) …",
+                began.elapsed().as_secs()
+            ));
+            said = Instant::now();
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(Failure::error(
+                Exit::Waiting,
+                "timeout",
+                "the account is not in force yet: a party is away; `cohold account list` shows it once it is",
+            ));
+        }
+    }
+}
+
+/// Template, threshold and parties as asked for.
+fn shape(args: &CreateArgs) -> anyhow::Result<(Template, u8, Vec<Wanted>)> {
+    let usage = |message: String| Failure::error(Exit::Usage, "usage", message);
+    if let Some(threshold) = args.threshold {
+        let wanted: anyhow::Result<Vec<Wanted>> = args
+            .party
+            .iter()
+            .map(|text| {
+                let (entity, party) = text
+                    .split_once(':')
+                    .ok_or_else(|| usage(format!("`{text}` is not of the form ENTITY:PARTY")))?;
+                let entity = Some(entity.parse().map_err(|e| usage(format!("{e}")))?);
+                Ok(Wanted { party: party.parse().map_err(|e| usage(format!("{e}")))?, entity })
+            })
+            .collect();
+        let wanted = wanted?;
+        if !wanted.iter().any(|w| w.party.as_str() == DEVICE) {
+            return Err(usage("the account needs this device: add `--party ENTITY:device`".into()));
+        }
+        return Ok((Template::Free, threshold, wanted));
+    }
+    let (template, names): (_, &[&str]) = match args.template.unwrap_or(TemplateArg::Personal) {
+        TemplateArg::Personal => (Template::Personal, &[DEVICE, "recovery", "cosigner"]),
+        TemplateArg::Enterprise => (Template::Enterprise, &[DEVICE, "cosigner", "guardian"]),
+        TemplateArg::Shared => (Template::Shared, &[DEVICE, "cosigner"]),
+    };
+    let wanted: Result<Vec<Wanted>, _> =
+        names.iter().map(|name| name.parse().map(|party| Wanted { party, entity: None })).collect();
+    Ok((template, 2, wanted?))
+}
+
+fn is_recovery(party: &PartyName) -> bool {
+    party.as_str() == "recovery" || party.as_str().starts_with("recovery-")
+}
+
+/// Whose device this is within the account: an enterprise's own, where the template says so.
+fn own_entity(device: &Device, template: Template, known: &[PartyView]) -> EntityName {
+    let cosigner = known.iter().map(|view| &view.card.document).find(|card| card.kind == PartyKind::Cosigner);
+    match (template, cosigner) {
+        (Template::Enterprise, Some(card)) => card.entity.clone(),
+        _ => device.card.entity.clone(),
+    }
+}
+
+/// The card of a node, if the user pinned exactly this key.
+fn node_card(
+    home: &Home,
+    known: &[PartyView],
+    party: &PartyName,
+    entity: Option<&EntityName>,
+) -> anyhow::Result<Card> {
+    let view = known.iter().find(|view| view.card.document.party == *party).ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|v| v.card.document.party.as_str()).collect();
+        Failure::error(
+            Exit::Failed,
+            "unknown-party",
+            format!("the server knows no party `{party}`, only: {}", names.join(", ")),
+        )
+    })?;
+    let card = &view.card.document;
+    let fingerprint = card.identity.fingerprint();
+    let genuine = view.card.is_signed_by(party, &card.identity);
+    match home.pins()?.get(party) {
+        Some(pinned) if *pinned == fingerprint && genuine => {}
+        Some(pinned) => {
+            return Err(Failure::error(
+                Exit::Failed,
+                "pin-mismatch",
+                format!(
+                    "the server shows `{party}` with the key `{fingerprint}`, but you pinned `{pinned}`: do not go on before its operator explains it"
+                ),
+            ));
+        }
+        None => {
+            return Err(Failure::error(
+                Exit::Failed,
+                "not-pinned",
+                format!(
+                    "`{party}` is not trusted yet: compare `{fingerprint}` with what its operator says, then run `cohold party pin {party} {fingerprint}`"
+                ),
+            ));
+        }
+    }
+    if !view.online {
+        return Err(Failure::error(
+            Exit::Waiting,
+            "party-away",
+            format!("`{party}` is not connected: start it and try again"),
+        ));
+    }
+    match entity {
+        Some(entity) if *entity != card.entity => Err(Failure::error(
+            Exit::Usage,
+            "entity",
+            format!("`{party}` is run by `{}`, not by `{entity}`", card.entity),
+        )),
+        _ => Ok(card.clone()),
+    }
+}
+
+fn recovery_passphrase(args: &CreateArgs) -> anyhow::Result<zeroize::Zeroizing<String>> {
+    let text = secret(
+        args.recovery_passphrase_file.as_deref(),
+        PASSPHRASE_VARIABLE,
+        "choose a passphrase for the recovery file",
+    )?;
+    Passphrase::chosen(String::clone(&text))
+        .map_err(|error| Failure::error(Exit::Usage, "passphrase", error.to_string()))?;
+    Ok(text)
+}
+
+fn propose(
+    device: &Device,
+    template: Template,
+    threshold: u8,
+    cards: Vec<Card>,
+) -> anyhow::Result<Signed<Proposal>> {
+    let me: PartyName = DEVICE.parse()?;
+    let own = cards.iter().find(|card| card.party == me).map(|card| card.entity.clone());
+    let mut entities = BTreeMap::new();
+    for card in &cards {
+        let role = if Some(&card.entity) == own.as_ref() { Role::User } else { Role::Provider };
+        entities.insert(card.entity.clone(), role);
+    }
+    let approves = |card: &&Card| matches!(card.kind, PartyKind::Device | PartyKind::Recovery);
+    let approvers: BTreeSet<PartyName> =
+        cards.iter().filter(approves).map(|card| card.party.clone()).collect();
+    let account = AccountId::random(&mut cohold_node::rng());
+    let terms = Terms { account, template, entities, parties: cards, threshold, approvers };
+    terms.check().map_err(|error| Failure::error(Exit::Usage, "terms", error.to_string()))?;
+    let proposal = Proposal { terms, proposer: me.clone(), created_at: cohold_node::now() };
+    Ok(Signed::by(proposal, me, &device.keys.identity))
+}
+
+fn recovery_files(home: &Home, args: &CreateArgs, charter: &Charter) -> Vec<String> {
+    let folder = args.recovery_dir.clone().unwrap_or_else(|| home.path("recovery"));
+    let sleeping = charter.terms.parties.iter().filter(|card| card.kind == PartyKind::Recovery);
+    sleeping
+        .map(|card| {
+            folder.join(format!("{}-{}.txt", charter.terms.account, card.party)).display().to_string()
+        })
+        .collect()
+}
+
+/// The account's address.
+pub(crate) fn address(charter: &Charter) -> anyhow::Result<Address> {
+    Address::of_public_key(&charter.key.public_key.0).context("the charter's public key is no key")
+}
+
+/// `cohold account list`.
+pub(crate) fn list(output: Output, home: &Home) -> anyhow::Result<()> {
+    let accounts = home.accounts()?;
+    let ids: Vec<AccountId> = accounts.iter().map(|charter| charter.document.terms.account).collect();
+    finish_all(&home.path("recovery"), &ids);
+    let rows: Vec<_> = accounts
+        .iter()
+        .map(|charter| {
+            let terms = &charter.document.terms;
+            Ok(json!({
+                "account": terms.account,
+                "address": address(&charter.document)?,
+                "template": terms.template,
+                "threshold": terms.threshold,
+                "parties": terms.parties.len(),
+            }))
+        })
+        .collect::<anyhow::Result<_>>()?;
+    output.result(&rows, || {
+        if rows.is_empty() {
+            return "no accounts yet: make one with `cohold account create`".into();
+        }
+        let line = |charter: &Signed<Charter>| {
+            let terms = &charter.document.terms;
+            let address = address(&charter.document).map(|a| a.to_string()).unwrap_or_default();
+            format!("{}  {address}  {}-of-{}", terms.account, terms.threshold, terms.parties.len())
+        };
+        accounts.iter().map(line).collect::<Vec<_>>().join("\n")
+    })
+}
+
+/// `cohold account show`.
+pub(crate) fn show(output: Output, home: &Home, account: AccountId) -> anyhow::Result<()> {
+    let charter = home.account(account)?;
+    let value = json!({
+        "account": account,
+        "address": address(&charter.document)?,
+        "charter_digest": charter.document.digest(),
+        "charter": charter,
+    });
+    output.result(&value, || describe(&charter))
+}
+
+/// `cohold address`.
+pub(crate) fn show_address(output: Output, home: &Home, account: AccountId) -> anyhow::Result<()> {
+    let address = address(&home.account(account)?.document)?;
+    output.result(&json!({"account": account, "address": address}), || address.to_string())
+}
+
+fn describe(charter: &Signed<Charter>) -> String {
+    let terms = &charter.document.terms;
+    let address = address(&charter.document).map(|a| a.to_string()).unwrap_or_default();
+    let mut text = format!(
+        "account   {}\naddress   {address}\nkey       {} of {} parties sign together; epoch {}, charter version {}\nparties",
+        terms.account,
+        terms.threshold,
+        terms.parties.len(),
+        charter.document.epoch,
+        charter.document.version,
+    );
+    for (index, card) in terms.indexed() {
+        let role = terms.entities.get(&card.entity).map_or("", |role| match role {
+            Role::User => "user",
+            Role::Provider => "provider",
+            Role::Guardian => "guardian",
+        });
+        let approves = if terms.approvers.contains(&card.party) { ", approves" } else { "" };
+        text += &format!(
+            "\n  {index}  {}  of {} ({role}{approves})  {}",
+            card.party,
+            card.entity,
+            card.identity.fingerprint()
+        );
+    }
+    text + &format!("\nnext      cohold custody show {}", terms.account)
+}

@@ -1,0 +1,332 @@
+//! The command line: nouns, verbs, examples.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use cohold_model::{AccountId, RequestId};
+
+/// Keys that nobody holds alone, and the proof of who can move what.
+#[derive(Debug, Parser)]
+#[command(name = "cohold", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 waiting for others.\n\
+    Start with `cohold demo`, then `cohold dev --chain`.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Print one JSON value on standard output; progress and errors go to standard error.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The device's folder: its share, its rules, its settings.
+    #[arg(long, global = true, value_name = "DIR", env = "COHOLD_HOME")]
+    pub(crate) home: Option<PathBuf>,
+    /// The coordinator's URL; otherwise from the device's `config.toml`.
+    #[arg(long, global = true, value_name = "URL", env = "COHOLD_SERVER")]
+    pub(crate) server: Option<String>,
+    /// A file with the PIN; otherwise `COHOLD_PIN` or a prompt.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) pin_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a server and two nodes on loopback, each with a folder of its own.
+    #[command(after_help = "Examples:\n  cohold dev --chain\n  cohold dev --dir ./cohold-dev --chain")]
+    Dev(DevArgs),
+    /// Say what is missing on this machine and how to get it.
+    Doctor,
+    /// The whole story on a chain of its own: create, fund, send, leave the provider.
+    #[command(after_help = "Examples:\n  cohold demo\n  cohold demo --json > story.json")]
+    Demo(DemoArgs),
+    /// Make and look at accounts.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Print an account's address.
+    Address {
+        /// The account.
+        account: AccountId,
+    },
+    /// Print an account's balance.
+    #[command(after_help = "Examples:\n  cohold balance acc_…\n  cohold balance acc_… --token TST")]
+    Balance(BalanceArgs),
+    /// Pay from an account.
+    #[command(after_help = "Examples:\n  cohold send acc_… --to 0x… --amount 0.1\n  \
+        cohold send acc_… --to 0x… --amount 25 --token TST --yes --wait final\n  \
+        cohold send acc_… --to 0x… --amount 1 --recovery recovery.txt --rpc http://127.0.0.1:8545")]
+    Send(SendArgs),
+    /// Look at requests.
+    #[command(subcommand)]
+    Request(RequestCommand),
+    /// Who can move, rule, recover and freeze.
+    #[command(subcommand)]
+    Custody(CustodyCommand),
+    /// Test recovery files.
+    #[command(subcommand)]
+    Recovery(RecoveryCommand),
+    /// The parties that the server knows, and which of them this device trusts.
+    #[command(subcommand)]
+    Party(PartyCommand),
+    /// Give an account play money on a local chain.
+    #[command(
+        after_help = "Examples:\n  cohold faucet acc_… --amount 10\n  cohold faucet acc_… --amount 100 --token TST"
+    )]
+    Faucet(FaucetArgs),
+    /// Run the coordinator.
+    #[command(after_help = "Example:\n  cohold server --config server.toml")]
+    Server(ServerArgs),
+    /// Run a party: co-signer or guardian.
+    #[command(after_help = "Example:\n  cohold node --config node.toml")]
+    Node(NodeArgs),
+    /// Measure against the raw crates in the same run.
+    Bench(BenchArgs),
+    /// Run a program that ends with its parent.
+    #[command(hide = true)]
+    Child {
+        /// The program.
+        program: PathBuf,
+        /// Its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+    /// Print shell completions.
+    #[command(after_help = "Example:\n  cohold completions bash > /etc/bash_completion.d/cohold")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    /// Where everything is kept; a second start finds it as it was.
+    #[arg(long, value_name = "DIR", default_value = "cohold-dev")]
+    pub(crate) dir: PathBuf,
+    /// Also start a local chain (anvil).
+    #[arg(long)]
+    pub(crate) chain: bool,
+    /// The server's port; 0 takes a free one.
+    #[arg(long, default_value_t = 7645)]
+    pub(crate) port: u16,
+    /// The chain's port; 0 takes a free one.
+    #[arg(long, default_value_t = 8545)]
+    pub(crate) chain_port: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Keep the folder instead of removing it.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Make an account: a key that never exists in one place.
+    #[command(after_help = "Examples:\n  cohold account create\n  \
+        cohold account create --template enterprise\n  \
+        cohold account create --threshold 2 --party me:device --party me:recovery --party acme:cosigner --party acme:guardian")]
+    Create(CreateArgs),
+    /// List the accounts of this device.
+    List,
+    /// Show an account: its charter in words.
+    Show {
+        /// The account.
+        account: AccountId,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TemplateArg {
+    /// 2-of-3: your device, your recovery file, the provider's co-signer.
+    Personal,
+    /// 2-of-3: your device, a co-signer node, a guardian node, all of one enterprise.
+    Enterprise,
+    /// 2-of-2: your device and the provider's co-signer.
+    Shared,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    /// The shape of the account.
+    #[arg(long, value_enum, conflicts_with_all = ["threshold", "party"])]
+    pub(crate) template: Option<TemplateArg>,
+    /// How many parties sign together (with `--party`).
+    #[arg(long, requires = "party")]
+    pub(crate) threshold: Option<u8>,
+    /// A party and who controls it; `device` and `recovery…` are yours, others are nodes.
+    #[arg(long, value_name = "ENTITY:PARTY", requires = "threshold")]
+    pub(crate) party: Vec<String>,
+    /// Where recovery files are written; otherwise into the device's folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recovery_dir: Option<PathBuf>,
+    /// A file with the recovery passphrase; otherwise `COHOLD_RECOVERY_PASSPHRASE` or a prompt.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recovery_passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BalanceArgs {
+    /// The account.
+    pub(crate) account: AccountId,
+    /// A token, by symbol (from your rules file) or address.
+    #[arg(long)]
+    pub(crate) token: Option<String>,
+    /// EIP-155 chain id; not needed where the server knows one chain only.
+    #[arg(long, value_name = "ID")]
+    pub(crate) chain: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FaucetArgs {
+    /// The account.
+    pub(crate) account: AccountId,
+    /// How much, with decimals.
+    #[arg(long, default_value = "10")]
+    pub(crate) amount: String,
+    /// A token, by symbol (from your rules file) or address; otherwise the chain's coin.
+    #[arg(long)]
+    pub(crate) token: Option<String>,
+    /// The local chain's endpoint.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8545")]
+    pub(crate) rpc: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WaitArg {
+    /// Until it is handed to the chain.
+    Submitted,
+    /// Until it is in a block.
+    Mined,
+    /// Until it cannot be undone.
+    Final,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// The account that pays.
+    pub(crate) account: AccountId,
+    /// The receiver (EIP-55 checksum form).
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to: String,
+    /// How much, with decimals: `0.1`.
+    #[arg(long)]
+    pub(crate) amount: String,
+    /// A token, by symbol (from your rules file) or address; otherwise the chain's coin.
+    #[arg(long)]
+    pub(crate) token: Option<String>,
+    /// EIP-155 chain id; not needed where the server knows one chain only.
+    #[arg(long, value_name = "ID")]
+    pub(crate) chain: Option<u64>,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Repeat an earlier request instead of making a new one.
+    #[arg(long, value_name = "REQUEST", conflicts_with = "recovery")]
+    pub(crate) request: Option<RequestId>,
+    /// Which parties sign, by name; otherwise this device and whoever is connected.
+    #[arg(long, value_name = "PARTY", value_delimiter = ',')]
+    pub(crate) with: Vec<cohold_model::PartyName>,
+    /// How long to wait.
+    #[arg(long, value_enum, default_value_t = WaitArg::Mined)]
+    pub(crate) wait: WaitArg,
+    /// Leave the provider out: sign with this device and a recovery file alone.
+    #[arg(long, value_name = "FILE", requires = "rpc")]
+    pub(crate) recovery: Vec<PathBuf>,
+    /// A file with the recovery passphrase; otherwise `COHOLD_RECOVERY_PASSPHRASE` or a prompt.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recovery_passphrase_file: Option<PathBuf>,
+    /// The chain's endpoint, with `--recovery`.
+    #[arg(long, value_name = "URL", requires = "recovery")]
+    pub(crate) rpc: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RequestCommand {
+    /// List requests, newest first.
+    List {
+        /// Of this account only.
+        #[arg(long)]
+        account: Option<AccountId>,
+    },
+    /// Show a request: what it does, who approved, how far it is.
+    Show {
+        /// The request.
+        request: RequestId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CustodyCommand {
+    /// Build the model of an account from its charter and its parties' signed word, and print the certificate.
+    Show {
+        /// The account.
+        account: AccountId,
+    },
+    /// Evaluate a model file.
+    #[command(after_help = "Example:\n  cohold custody evaluate model.json --json")]
+    Evaluate {
+        /// The model file; `-` reads standard input.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecoveryCommand {
+    /// Check a recovery file: its checksum, and with the passphrase what it holds.
+    #[command(
+        after_help = "Examples:\n  cohold recovery check recovery.txt\n  cohold recovery check recovery.txt --checksum-only"
+    )]
+    Check {
+        /// The recovery file.
+        file: PathBuf,
+        /// Do not ask for the passphrase: check the printed form only.
+        #[arg(long)]
+        checksum_only: bool,
+        /// A file with the recovery passphrase; otherwise `COHOLD_RECOVERY_PASSPHRASE` or a prompt.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PartyCommand {
+    /// List the parties that the server knows.
+    List,
+    /// Trust a party by the fingerprint that its operator gave you.
+    #[command(after_help = "Example:\n  cohold party pin cosigner 0123456789abcdef")]
+    Pin {
+        /// The party's name.
+        party: cohold_model::PartyName,
+        /// Sixteen hexadecimal digits, printed by `cohold node` at its start.
+        fingerprint: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The server's settings.
+    #[arg(long, value_name = "FILE", default_value = "server.toml")]
+    pub(crate) config: PathBuf,
+    /// Make an API token, print it once, and stop.
+    #[arg(long)]
+    pub(crate) create_token: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// The node's settings.
+    #[arg(long, value_name = "FILE", default_value = "node.toml")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Seconds for each throughput figure.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) seconds: u64,
+}

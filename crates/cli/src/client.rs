@@ -1,0 +1,141 @@
+//! The coordinator's REST API, from the device's side. Whatever comes back is a claim.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use cohold_api::{
+    AccountCreate, AccountView, ApprovalCreate, BalanceQuery, BalanceView, ChainView, Page, PageQuery,
+    PartyView, Problem, RequestCreate, RequestView, Statements, route,
+};
+use cohold_model::{AccountId, RequestId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::output::{Exit, Failure};
+
+/// The largest answer that is read.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A client of one coordinator.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+impl Client {
+    pub(crate) fn new(base: &str, token: &str) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(Duration::from_secs(60))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()?;
+        Ok(Self { http, base: base.trim_end_matches('/').into(), token: token.into() })
+    }
+
+    /// The relay's WebSocket URL.
+    pub(crate) fn relay_url(&self) -> String {
+        let base = self.base.replacen("http", "ws", 1);
+        format!("{base}{}", route::RELAY)
+    }
+
+    pub(crate) async fn parties(&self) -> anyhow::Result<Vec<PartyView>> {
+        self.get(route::PARTIES, &()).await
+    }
+
+    pub(crate) async fn chains(&self) -> anyhow::Result<Vec<ChainView>> {
+        self.get(route::CHAINS, &()).await
+    }
+
+    pub(crate) async fn account_create(&self, body: &AccountCreate) -> anyhow::Result<AccountView> {
+        self.post(route::ACCOUNTS, body).await
+    }
+
+    pub(crate) async fn account(&self, account: AccountId) -> anyhow::Result<AccountView> {
+        self.get(&route::ACCOUNT.replace("{account}", &account.to_string()), &()).await
+    }
+
+    pub(crate) async fn statements(&self, account: AccountId) -> anyhow::Result<Statements> {
+        self.get(&route::STATEMENTS.replace("{account}", &account.to_string()), &()).await
+    }
+
+    pub(crate) async fn balance(
+        &self,
+        account: AccountId,
+        query: &BalanceQuery,
+    ) -> anyhow::Result<BalanceView> {
+        self.get(&route::BALANCE.replace("{account}", &account.to_string()), query).await
+    }
+
+    pub(crate) async fn request_create(&self, body: &RequestCreate) -> anyhow::Result<RequestView> {
+        self.post(route::REQUESTS, body).await
+    }
+
+    pub(crate) async fn request(&self, request: RequestId) -> anyhow::Result<RequestView> {
+        self.get(&route::REQUEST.replace("{request}", &request.to_string()), &()).await
+    }
+
+    pub(crate) async fn requests(&self, query: &PageQuery) -> anyhow::Result<Page<RequestView>> {
+        self.get(route::REQUESTS, query).await
+    }
+
+    pub(crate) async fn approve(
+        &self,
+        request: RequestId,
+        body: &ApprovalCreate,
+    ) -> anyhow::Result<RequestView> {
+        self.post(&route::APPROVALS.replace("{request}", &request.to_string()), body).await
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &(impl Serialize + ?Sized),
+    ) -> anyhow::Result<T> {
+        let query = serde_json::to_value(query)?;
+        let mut url = reqwest::Url::parse(&format!("{}{path}", self.base))
+            .with_context(|| format!("`{}` is not a URL: use http://HOST:PORT", self.base))?;
+        for (name, value) in query.as_object().into_iter().flatten() {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            url.query_pairs_mut().append_pair(name, &text);
+        }
+        self.answer(self.http.get(url)).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        self.answer(self.http.post(format!("{}{path}", self.base)).json(body)).await
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> anyhow::Result<T> {
+        let response = request.bearer_auth(&self.token).send().await.map_err(|e| {
+            let why = if e.is_timeout() { "did not answer in time" } else { "cannot be reached" };
+            Failure::error(
+                Exit::Failed,
+                "server-unreachable",
+                format!("the server at {} {why}: is `cohold dev` or `cohold server` running?", self.base),
+            )
+        })?;
+        let status = response.status();
+        let body = bounded(response).await?;
+        if status.is_success() {
+            return serde_json::from_slice(&body).context("the server's answer is not understood");
+        }
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => Err(Failure::error(Exit::Failed, &problem.code, problem.detail)),
+            Err(_) => {
+                Err(Failure::error(Exit::Failed, "server-error", format!("the server answered {status}")))
+            }
+        }
+    }
+}
+
+async fn bounded(mut response: reqwest::Response) -> anyhow::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.context("the server's answer broke off")? {
+        anyhow::ensure!(body.len() + chunk.len() <= ANSWER_BYTES_MAX, "the server's answer is too large");
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}

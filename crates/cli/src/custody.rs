@@ -1,0 +1,94 @@
+//! `cohold custody`: the model of an account, evaluated; or of a file.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use cohold_custody::extract::{Own, extract};
+use cohold_custody::{Evaluation, Model, evaluate, sheet};
+use cohold_model::statement::Statement;
+use cohold_model::{AccountId, PartyName, Signed};
+use serde_json::{Value, json};
+
+use crate::home::Home;
+use crate::output::{Exit, Failure, Output};
+
+/// The largest model file that is read.
+const MODEL_BYTES_MAX: u64 = 1024 * 1024;
+
+/// `cohold custody show`.
+pub(crate) async fn show(output: Output, home: &Home, account: AccountId) -> anyhow::Result<()> {
+    let (value, text) = certificate(output, home, account).await?;
+    output.result(&value, || text)
+}
+
+/// The certificate of an account, from this device's charter and its nodes' signed word.
+pub(crate) async fn certificate(
+    output: Output,
+    home: &Home,
+    account: AccountId,
+) -> anyhow::Result<(Value, String)> {
+    let charter = home.account(account)?;
+    let (statements, missing) = gather(output, home, account).await;
+    let own = Own { coordinator: None, seals: own_seals(&charter.document) };
+    let model = extract(&charter, &statements, &own, cohold_node::now())
+        .map_err(|error| Failure::error(Exit::Failed, "model", error.to_string()))?;
+    let evaluation = evaluate(&model)?;
+    let mut text = sheet::render(&model, &evaluation);
+    if !missing.is_empty() {
+        text += &format!("\nnot heard, so assumed against you: {}\n", missing.join(", "));
+    }
+    let value = json!({"account": account, "model": model, "evaluation": evaluation, "missing": missing});
+    Ok((value, text))
+}
+
+/// How this device sealed what it made itself: its own share, and the recovery shares beside it.
+fn own_seals(charter: &Charter) -> BTreeMap<PartyName, Sealing> {
+    let sealed = |card: &Card| match card.kind {
+        PartyKind::Device => Some((card.party.clone(), Sealing::DeviceAndPin)),
+        PartyKind::Recovery => Some((card.party.clone(), Sealing::SealedFile)),
+        PartyKind::Cosigner | PartyKind::Guardian => None,
+    };
+    charter.terms.parties.iter().filter_map(sealed).collect()
+}
+
+/// What the nodes say; a server that is away leaves everything unknown.
+async fn gather(output: Output, home: &Home, account: AccountId) -> (Vec<Signed<Statement>>, Vec<String>) {
+    let heard = match home.client() {
+        Ok(client) => client.statements(account).await,
+        Err(error) => Err(error),
+    };
+    match heard {
+        Ok(heard) => (heard.statements, heard.missing),
+        Err(error) => {
+            output.progress(&format!("the nodes were not heard: {error:#}"));
+            let server: Vec<String> =
+                "server".parse::<PartyName>().map(|name| name.to_string()).into_iter().collect();
+            (Vec::new(), server)
+        }
+    }
+}
+
+/// `cohold custody evaluate`. The JSON is exactly the result format of the model file.
+pub(crate) fn evaluate_file(output: Output, path: &Path) -> anyhow::Result<()> {
+    let bytes = read(path)?;
+    let refused =
+        |error: String| Failure::error(Exit::Failed, "model", format!("`{}`: {error}", path.display()));
+    let model = Model::parse(&bytes).map_err(|error| refused(error.to_string()))?;
+    let evaluation: Evaluation = evaluate(&model).map_err(|error| refused(error.to_string()))?;
+    output.result(&evaluation, || sheet::render(&model, &evaluation))
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().take(MODEL_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    } else {
+        let file =
+            std::fs::File::open(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
+        file.take(MODEL_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    }
+    anyhow::ensure!(bytes.len() as u64 <= MODEL_BYTES_MAX, "`{}` is larger than any model", path.display());
+    Ok(bytes)
+}

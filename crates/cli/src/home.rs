@@ -1,0 +1,250 @@
+//! The device's folder: settings, rules, pins, and the device's party.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use cohold_model::account::{Card, PartyKind};
+use cohold_model::charter::Charter;
+use cohold_model::{AccountId, EntityName, PartyName, Signed};
+use cohold_mpc::PartyKeys;
+use cohold_node::vaulted::VaultedKeeper;
+use cohold_node::{Runtime, service};
+use cohold_party::Rules;
+use cohold_store::PartyStore;
+use cohold_vault::file::{private_folder, private_replace};
+use cohold_vault::{DeviceVault, Pin, StretchCost, Vault};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::args::Global;
+use crate::client::Client;
+use crate::output::{Exit, Failure, secret};
+
+/// The device's party is called this in every account.
+pub(crate) const DEVICE: &str = "device";
+
+/// `config.toml` of the device.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeviceConfig {
+    /// The coordinator's URL.
+    pub(crate) server: String,
+    /// The coordinator's API token.
+    pub(crate) token: String,
+    /// Who you are in your accounts.
+    #[serde(default = "me")]
+    pub(crate) entity: EntityName,
+}
+
+fn me() -> EntityName {
+    #[expect(clippy::expect_used, reason = "a literal of the right form")]
+    "me".parse().expect("a name")
+}
+
+/// The folder, not yet unlocked.
+#[derive(Debug, Clone)]
+pub(crate) struct Home {
+    pub(crate) folder: PathBuf,
+    global: Global,
+}
+
+/// The device's party, unlocked by its PIN.
+pub(crate) struct Device {
+    pub(crate) card: Card,
+    pub(crate) keys: Arc<PartyKeys>,
+    pub(crate) keeper: Arc<VaultedKeeper>,
+    pub(crate) rules: Rules,
+}
+
+/// A party of this process at work on the relay; ends when dropped.
+pub(crate) struct Online {
+    _stop: watch::Sender<bool>,
+}
+
+impl Home {
+    pub(crate) fn locate(global: &Global) -> anyhow::Result<Self> {
+        let folder = match &global.home {
+            Some(folder) => folder.clone(),
+            None => PathBuf::from(
+                std::env::var_os("HOME").context("HOME is not set: name the device's folder with --home")?,
+            )
+            .join(".cohold"),
+        };
+        Ok(Self { folder, global: global.clone() })
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Settings from `config.toml`, overridden by `--server`, `COHOLD_SERVER` and `COHOLD_TOKEN`.
+    pub(crate) fn config(&self) -> anyhow::Result<DeviceConfig> {
+        let path = self.path("config.toml");
+        let mut config = match std::fs::read_to_string(&path) {
+            Ok(text) => toml::from_str::<DeviceConfig>(&text)
+                .with_context(|| format!("`{}` is not understood", path.display()))?,
+            Err(_) => match (&self.global.server, std::env::var("COHOLD_TOKEN")) {
+                (Some(server), Ok(token)) => DeviceConfig { server: server.clone(), token, entity: me() },
+                _ => {
+                    return Err(Failure::error(
+                        Exit::Usage,
+                        "no-config",
+                        format!(
+                            "`{}` is missing: run `cohold dev`, or set COHOLD_SERVER and COHOLD_TOKEN",
+                            path.display()
+                        ),
+                    ));
+                }
+            },
+        };
+        if let Some(server) = &self.global.server {
+            config.server.clone_from(server);
+        }
+        if let Ok(token) = std::env::var("COHOLD_TOKEN") {
+            config.token = token;
+        }
+        Ok(config)
+    }
+
+    pub(crate) fn config_write(&self, config: &DeviceConfig) -> anyhow::Result<()> {
+        private_folder(&self.folder)?;
+        Ok(private_replace(&self.path("config.toml"), toml::to_string(config)?.as_bytes())?)
+    }
+
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        let config = self.config()?;
+        Client::new(&config.server, &config.token)
+    }
+
+    /// The device's own rules file.
+    pub(crate) fn rules(&self) -> anyhow::Result<Rules> {
+        let path = self.path("rules.toml");
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            format!("`{}` is missing: it says which chains and tokens this device knows", path.display())
+        })?;
+        Rules::parse(&text).with_context(|| format!("`{}`", path.display()))
+    }
+
+    /// Fingerprints that the user pinned, by party.
+    pub(crate) fn pins(&self) -> anyhow::Result<BTreeMap<PartyName, String>> {
+        let path = self.path("pins.toml");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                toml::from_str(&text).with_context(|| format!("`{}` is not understood", path.display()))
+            }
+            Err(_) => Ok(BTreeMap::new()),
+        }
+    }
+
+    pub(crate) fn pin(&self, party: &PartyName, fingerprint: &str) -> anyhow::Result<()> {
+        let digits = fingerprint.len() == 16 && fingerprint.bytes().all(|b| b.is_ascii_hexdigit());
+        if !digits {
+            return Err(Failure::error(
+                Exit::Usage,
+                "fingerprint",
+                format!("`{}` is not sixteen hexadecimal digits", cohold_model::ids::excerpt(fingerprint)),
+            ));
+        }
+        let mut pins = self.pins()?;
+        pins.insert(party.clone(), fingerprint.to_ascii_lowercase());
+        private_folder(&self.folder)?;
+        Ok(private_replace(&self.path("pins.toml"), toml::to_string(&pins)?.as_bytes())?)
+    }
+
+    /// The accounts in force on this device; needs no PIN.
+    pub(crate) fn accounts(&self) -> anyhow::Result<Vec<Signed<Charter>>> {
+        let path = self.path("device.sqlite");
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let store = PartyStore::open(&path)?;
+        let mut accounts = Vec::new();
+        loop {
+            let after = accounts.last().map(|charter: &Signed<Charter>| charter.document.terms.account);
+            let page = store.account_list(after, 200)?;
+            if page.is_empty() {
+                return Ok(accounts);
+            }
+            accounts.extend(page);
+        }
+    }
+
+    /// One account in force on this device, as its own copy of the charter has it.
+    pub(crate) fn account(&self, account: AccountId) -> anyhow::Result<Signed<Charter>> {
+        let path = self.path("device.sqlite");
+        let found = if path.exists() { PartyStore::open(&path)?.account_show(account)? } else { None };
+        found.map(|active| active.charter).ok_or_else(|| {
+            Failure::error(
+                Exit::Failed,
+                "unknown-account",
+                format!("`{account}` is not an account of this device: see `cohold account list`"),
+            )
+        })
+    }
+
+    /// Asks for the PIN and opens the device; on the first call it makes the device.
+    pub(crate) fn unlock(&self) -> anyhow::Result<Device> {
+        private_folder(&self.folder)?;
+        let rules = self.rules()?;
+        let vault = if DeviceVault::exists(&self.folder) { self.open()? } else { self.make()? };
+        let party: PartyName = DEVICE.parse()?;
+        let keys = Arc::new(cohold_node::config::open_keys(&self.folder, &vault, &party)?);
+        let entity = self.config().map_or_else(|_| me(), |config| config.entity);
+        let card = Card {
+            party: party.clone(),
+            entity,
+            kind: PartyKind::Device,
+            identity: keys.identity(),
+            seal: keys.seal_key(),
+        };
+        let store = PartyStore::open(&self.path("device.sqlite"))?;
+        let vault: Arc<dyn Vault> = Arc::new(vault);
+        let keeper = Arc::new(VaultedKeeper::new(store, vault, party)?);
+        let rules = rules.accepting(&card.identity);
+        Ok(Device { card, keys, keeper, rules })
+    }
+
+    fn open(&self) -> anyhow::Result<DeviceVault> {
+        let text = self.pin_text("PIN of this device")?;
+        let attempts = DeviceVault::attempts(&self.folder);
+        let pin = Pin::entered(text)?;
+        DeviceVault::open(&self.folder, &pin, &attempts, cohold_node::now())
+            .map_err(|error| Failure::error(Exit::Failed, "device-locked", error.to_string()))
+    }
+
+    fn make(&self) -> anyhow::Result<DeviceVault> {
+        let text = self.pin_text("choose a PIN for this device (6 characters or more)")?;
+        let pin = Pin::chosen(text).map_err(|error| Failure::error(Exit::Usage, "pin", error.to_string()))?;
+        Ok(DeviceVault::create(&self.folder, &pin, StretchCost::default())?)
+    }
+
+    fn pin_text(&self, prompt: &str) -> anyhow::Result<String> {
+        let pin = secret(self.global.pin_file.as_deref(), "COHOLD_PIN", prompt)?;
+        Ok(String::clone(&pin))
+    }
+}
+
+impl Device {
+    /// Puts the device's party to work on the relay, and says hello.
+    pub(crate) fn online(&self, client: &Client, card: Card) -> (Arc<Runtime>, Online) {
+        let keeper = Arc::clone(&self.keeper) as Arc<dyn cohold_node::Keeper>;
+        start(client, card, Arc::clone(&self.keys), self.rules.clone(), keeper)
+    }
+}
+
+/// Puts a party of this process to work on the relay.
+pub(crate) fn start(
+    client: &Client,
+    card: Card,
+    keys: Arc<PartyKeys>,
+    rules: Rules,
+    keeper: Arc<dyn cohold_node::Keeper>,
+) -> (Arc<Runtime>, Online) {
+    let relay = service::connect(client.relay_url(), &card, &keys);
+    let runtime = Runtime::new(card, keys, rules, keeper, relay.link());
+    let (stop, shutdown) = watch::channel(false);
+    tokio::spawn(Arc::clone(&runtime).run(relay, shutdown));
+    (runtime, Online { _stop: stop })
+}

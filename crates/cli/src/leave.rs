@@ -1,0 +1,226 @@
+//! The way out: this device and its recovery files sign alone, with no server and no provider. All
+//! runs in this one process, on shares that all belong to the user.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use cohold_chain_evm::assemble::RawSignature;
+use cohold_chain_evm::{assemble, plan};
+use cohold_chain_io::{Broadcast, Chain, Endpoint};
+use cohold_model::charter::Charter;
+use cohold_model::ids::PartyIndex;
+use cohold_model::{Document as _, HexBytes, RequestId, SessionId};
+use cohold_mpc::{Protocol, Session, SessionContext};
+use cohold_mpc_ecdsa::{Auxiliary, AuxiliarySetup, RecoverableSignature, Share, Signing, SigningDigest};
+use cohold_node::Keeper as _;
+use cohold_party::verify::{Standing, review};
+use cohold_party::wire::SignOrder;
+use serde_json::{Value, json};
+
+use crate::args::SendArgs;
+use crate::home::{DEVICE, Device, Home};
+use crate::output::{Exit, Failure, Output, confirm};
+use crate::recovery::{self, Opened};
+use crate::send::{approve, check_plan, intent, shown};
+
+/// How long to wait for the chain.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A party of the user's within this process.
+struct Local {
+    index: PartyIndex,
+    keys: std::sync::Arc<cohold_mpc::PartyKeys>,
+    share: Share,
+}
+
+/// Signs with the user's own shares and hands the transaction to the endpoint.
+pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow::Result<Value> {
+    let charter = home.account(args.account)?.document;
+    let device = home.unlock()?;
+    let endpoint: Endpoint = args.rpc.as_deref().context("--rpc is missing")?.parse()?;
+    let chain = Chain::new(endpoint)?;
+    let chain_id = chain.chain_id().await?;
+    if let Some(wanted) = args.chain.filter(|wanted| *wanted != chain_id) {
+        anyhow::bail!("the endpoint serves chain {chain_id}, not chain {wanted}");
+    }
+    let request = RequestId::random(&mut cohold_node::rng());
+    let intent = intent(args, &device.rules, chain_id, request)?;
+    let from = crate::account::address(&charter)?;
+    let facts = chain.gather_facts(from, &intent).await?;
+    let plan = plan(&intent, &facts)?;
+    check_plan(&intent, &plan, &device.rules)?;
+    let effects = shown(&plan, &device.rules.token_book())?;
+    if !args.yes && !confirm(&format!("{effects}, without the provider?"))? {
+        return Err(Failure::error(Exit::Failed, "not-confirmed", "not confirmed; nothing was signed"));
+    }
+    output.progress(&effects);
+
+    let locals = locals(&device, &charter, args)?;
+    let signers: Vec<PartyIndex> = locals.iter().map(|local| local.index).collect();
+    let order = SignOrder {
+        charter: charter.digest(),
+        intent,
+        plan: plan.clone(),
+        approvals: vec![approve(&device, &charter, &plan)?],
+        signers: signers.clone(),
+        // The request is new, and so is the session.
+        attempt: 1,
+    };
+    let digest = authorize(&device, &charter, order.clone())?;
+    output.progress("setting the shares up with each other …");
+    let signature = tokio::task::spawn_blocking(move || sign(&charter, &locals, &order, digest)).await??;
+    let key = home.account(args.account)?.document.key.public_key;
+    let RecoverableSignature { r, s, recovery_id } = signature;
+    let signed = assemble(&plan.payload.0, &RawSignature { r, s, recovery_id }, &key.0)?;
+    match chain.broadcast(&signed).await? {
+        Broadcast::Accepted | Broadcast::AlreadyKnown => {}
+        Broadcast::Rejected(rejection) => {
+            return Err(Failure::error(
+                Exit::Failed,
+                "rejected",
+                format!("the chain refused: {}", rejection.reason),
+            ));
+        }
+    }
+    let hash = HexBytes(signed.hash.to_vec());
+    output.progress(&format!("submitted {hash}"));
+    let began = Instant::now();
+    loop {
+        if let Some(inclusion) = chain.inclusion(&signed.hash).await? {
+            anyhow::ensure!(inclusion.succeeded, "transaction {hash} was mined and failed");
+            return Ok(json!({
+                "request": request,
+                "account": args.account,
+                "status": "mined",
+                "transaction_hash": hash,
+                "block": inclusion.block_number,
+                "effects": effects,
+                "signers": signers,
+            }));
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(Failure::error(
+                Exit::Waiting,
+                "waiting",
+                format!("transaction {hash} is not mined yet: look it up by its hash"),
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// This device's own stair: the same review and the same count as with a server.
+fn authorize(device: &Device, charter: &Charter, order: SignOrder) -> anyhow::Result<SigningDigest> {
+    let now = cohold_node::now();
+    let kept = device.keeper.kept(charter.terms.account).map_err(|e| anyhow::anyhow!("{e}"))?;
+    let standing = Standing { charter, me: &device.card.party, banned: &kept.banned };
+    let refused = |e: cohold_party::Refusal| {
+        Failure::error(Exit::Failed, "refused", format!("this device refuses: {e}"))
+    };
+    let reviewed = review(order, standing, &device.rules, now).map_err(refused)?;
+    let authorized =
+        reviewed.authorize(|reservation| device.keeper.reserve(reservation, now)).map_err(refused)?;
+    Ok(SigningDigest(authorized.signing_digest))
+}
+
+/// The user's shares: this device's and those of the recovery files, exactly threshold many.
+fn locals(device: &Device, charter: &Charter, args: &SendArgs) -> anyhow::Result<Vec<Local>> {
+    let (index, _) = charter.terms.party(&DEVICE.parse()?).context("this device is not in the account")?;
+    let kept = device.keeper.kept(charter.terms.account).map_err(|e| anyhow::anyhow!("{e}"))?;
+    let (share, _) = device.keeper.open(&kept).map_err(|e| anyhow::anyhow!("{e}"))?;
+    let mut locals = vec![Local { index, keys: std::sync::Arc::clone(&device.keys), share }];
+    for path in &args.recovery {
+        let (public, Opened { keys, share }) =
+            recovery::open(path, args.recovery_passphrase_file.as_deref())?;
+        let place = path.display();
+        anyhow::ensure!(
+            public.account == charter.terms.account,
+            "`{place}` belongs to account {}",
+            public.account
+        );
+        anyhow::ensure!(
+            public.charter == charter.digest(),
+            "`{place}` was made under another charter of this account"
+        );
+        let (index, card) =
+            charter.terms.party(&public.party).context("the recovery share is not in the charter")?;
+        anyhow::ensure!(
+            card.identity == keys.identity(),
+            "`{place}` is not the share that the charter names"
+        );
+        anyhow::ensure!(locals.iter().all(|local| local.index != index), "`{place}` is given twice");
+        locals.push(Local { index, keys: std::sync::Arc::new(keys), share });
+    }
+    let threshold = usize::from(charter.terms.threshold);
+    if locals.len() != threshold {
+        return Err(Failure::error(
+            Exit::Usage,
+            "quorum",
+            format!(
+                "{} shares are here, the account needs {threshold}: give as many recovery files as that takes",
+                locals.len()
+            ),
+        ));
+    }
+    locals.sort_by_key(|local| local.index);
+    Ok(locals)
+}
+
+/// Fresh engine data among the local shares, then the signature.
+fn sign(
+    charter: &Charter,
+    locals: &[Local],
+    order: &SignOrder,
+    digest: SigningDigest,
+) -> anyhow::Result<RecoverableSignature> {
+    let signing = order.session();
+    let setup = SessionId(cohold_model::canonical::digest("cohold/session/local-setup/v1", &signing));
+    let setups =
+        sessions(charter, locals, setup, |context, local| Ok(AuxiliarySetup::new(context, &local.share)?))?;
+    let auxiliaries: BTreeMap<PartyIndex, Auxiliary> = run(setups)?;
+    let nobody = BTreeSet::new();
+    let runs = sessions(charter, locals, signing, |context, local| {
+        let auxiliary = auxiliaries.get(&local.index).context("a setup is missing")?;
+        Ok(Signing::new(context, &local.share, auxiliary, &nobody, digest)?)
+    })?;
+    run(runs)?.into_values().next().context("no signature came out")
+}
+
+type Sessions<P> = BTreeMap<PartyIndex, Session<P>>;
+
+fn sessions<P: Protocol>(
+    charter: &Charter,
+    locals: &[Local],
+    session: SessionId,
+    protocol: impl Fn(&SessionContext, &Local) -> anyhow::Result<P>,
+) -> anyhow::Result<Sessions<P>> {
+    let mut sessions = BTreeMap::new();
+    for local in locals {
+        let peers = locals.iter().filter(|other| other.index != local.index);
+        let peers = peers.map(|other| (other.index, other.keys.seal_key())).collect();
+        let account = charter.terms.account;
+        let context = SessionContext { account, epoch: charter.epoch, session, me: local.index, peers };
+        let protocol = protocol(&context, local)?;
+        let run = Session::new(context, &local.keys.seal, protocol, &mut cohold_node::rng())?;
+        sessions.insert(local.index, run);
+    }
+    Ok(sessions)
+}
+
+/// Passes envelopes around until every party has its output.
+fn run<P: Protocol>(mut sessions: Sessions<P>) -> anyhow::Result<BTreeMap<PartyIndex, P::Output>> {
+    let mut mail = std::collections::VecDeque::new();
+    for session in sessions.values_mut() {
+        mail.extend(session.start(&mut cohold_node::rng())?);
+    }
+    while let Some(envelope) = mail.pop_front() {
+        let session = sessions.get_mut(&envelope.to).context("an envelope to nobody")?;
+        mail.extend(session.receive(&envelope, &mut cohold_node::rng())?);
+    }
+    let outputs = sessions.into_iter().map(|(index, mut session)| {
+        let outcome = session.outcome().context("a local session did not finish")?;
+        Ok((index, outcome.output))
+    });
+    outputs.collect()
+}

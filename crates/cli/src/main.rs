@@ -1,0 +1,79 @@
+//! The one binary: the device's command line, `dev` and `demo`, and the shells of server and node.
+
+mod account;
+mod alone;
+mod args;
+mod chain;
+mod client;
+mod custody;
+mod demo;
+mod dev;
+mod doctor;
+mod home;
+mod leave;
+mod output;
+mod recovery;
+mod send;
+mod services;
+
+use std::process::ExitCode;
+
+use args::{AccountCommand, Cli, Command, CustodyCommand, PartyCommand, RecoveryCommand, RequestCommand};
+use clap::{CommandFactory as _, Parser as _};
+use home::Home;
+use output::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output { json: cli.global.json };
+    match run(cli, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output.error(&error),
+    }
+}
+
+fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
+    if let Command::Child { program, arguments } = &cli.command {
+        return chain::become_child(program, arguments);
+    }
+    if let Command::Completions { shell } = cli.command {
+        clap_complete::generate(shell, &mut Cli::command(), "cohold", &mut std::io::stdout());
+        return Ok(());
+    }
+    cohold_vault::harden_process()?;
+    services::log(&cli.command);
+    // A second call finds a provider installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(dispatch(cli, output))
+}
+
+async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
+    let home = || Home::locate(&cli.global);
+    match &cli.command {
+        Command::Dev(args) => dev::run(output, &cli.global, args).await,
+        Command::Doctor => doctor::run(output, &home()?).await,
+        Command::Demo(args) => demo::run(output, args).await,
+        Command::Account(AccountCommand::Create(args)) => account::create(output, &home()?, args).await,
+        Command::Account(AccountCommand::List) => account::list(output, &home()?),
+        Command::Account(AccountCommand::Show { account }) => account::show(output, &home()?, *account),
+        Command::Address { account } => account::show_address(output, &home()?, *account),
+        Command::Balance(args) => send::balance(output, &home()?, args).await,
+        Command::Send(args) => send::send(output, &home()?, args).await,
+        Command::Request(RequestCommand::List { account }) => send::list(output, &home()?, *account).await,
+        Command::Request(RequestCommand::Show { request }) => send::show(output, &home()?, *request).await,
+        Command::Custody(CustodyCommand::Show { account }) => custody::show(output, &home()?, *account).await,
+        Command::Custody(CustodyCommand::Evaluate { file }) => custody::evaluate_file(output, file),
+        Command::Recovery(RecoveryCommand::Check { file, checksum_only, passphrase_file }) => {
+            recovery::check(output, file, *checksum_only, passphrase_file.as_deref())
+        }
+        Command::Party(PartyCommand::List) => services::party_list(output, &home()?).await,
+        Command::Party(PartyCommand::Pin { party, fingerprint }) => {
+            services::party_pin(output, &home()?, party, fingerprint)
+        }
+        Command::Faucet(args) => dev::faucet(output, &home()?, args).await,
+        Command::Server(args) => services::server(output, args).await,
+        Command::Node(args) => services::node(output, args).await,
+        Command::Bench(_args) => anyhow::bail!("not yet"),
+        Command::Child { .. } | Command::Completions { .. } => Ok(()),
+    }
+}

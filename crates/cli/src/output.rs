@@ -1,0 +1,115 @@
+//! What the user sees: results on standard output, everything else on standard error.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use serde_json::json;
+
+/// How a command ended, other than done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Refused or failed.
+    Failed,
+    /// The words of the command make no sense.
+    Usage,
+    /// Others must act first.
+    Waiting,
+}
+
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Waiting => 3,
+        }
+    }
+}
+
+/// An error with a stable code for programs. Any other error counts as [`Exit::Failed`].
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn error(exit: Exit, code: &str, message: impl Into<String>) -> anyhow::Error {
+        Self { exit, code: code.into(), message: message.into() }.into()
+    }
+}
+
+/// Where results and progress go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    pub(crate) json: bool,
+}
+
+impl Output {
+    /// Prints a result: as one JSON value, or as words.
+    pub(crate) fn result(self, value: &impl Serialize, words: impl FnOnce() -> String) -> anyhow::Result<()> {
+        let text = if self.json { serde_json::to_string_pretty(value)? } else { words() };
+        let mut out = std::io::stdout().lock();
+        // A closed pipe (`| head`) is the reader's choice, not an error.
+        match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says what is being done.
+    pub(crate) fn progress(self, words: &str) {
+        eprintln!("{words}");
+    }
+
+    /// Prints an error and tells the exit code.
+    pub(crate) fn error(self, error: &anyhow::Error) -> ExitCode {
+        let failure = error.downcast_ref::<Failure>();
+        let exit = failure.map_or(Exit::Failed, |f| f.exit);
+        let code = failure.map_or("failed", |f| f.code.as_str());
+        eprintln!("error: {error:#}");
+        if self.json {
+            println!("{}", json!({"ok": false, "error": {"code": code, "message": format!("{error:#}")}}));
+        }
+        ExitCode::from(exit.code())
+    }
+}
+
+/// Asks for yes or no on the terminal; without a terminal the answer is no.
+pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Reads a secret from a file, else from an environment variable, else by a prompt.
+pub(crate) fn secret(
+    file: Option<&std::path::Path>,
+    variable: &str,
+    prompt: &str,
+) -> anyhow::Result<zeroize::Zeroizing<String>> {
+    use anyhow::Context as _;
+    if let Some(file) = file {
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        return Ok(zeroize::Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()));
+    }
+    if let Ok(text) = std::env::var(variable) {
+        return Ok(zeroize::Zeroizing::new(text));
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::error(
+            Exit::Usage,
+            "no-terminal",
+            format!("no terminal to ask for the {prompt}: give a file, or set {variable}"),
+        ));
+    }
+    Ok(zeroize::Zeroizing::new(rpassword::prompt_password(format!("{prompt}: "))?))
+}

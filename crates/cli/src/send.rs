@@ -1,0 +1,360 @@
+//! `cohold send`: from the wish to the receipt, as the device sees it. What is shown and approved is
+//! decoded from the plan's bytes; the server's word for it is never taken.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use cohold_api::{ApprovalCreate, ChainView, RequestCreate, RequestView};
+use cohold_chain_evm::{Address, TokenBook, decode, describe, matches};
+use cohold_model::charter::Charter;
+use cohold_model::ids::PartyIndex;
+use cohold_model::intent::{Action, Approval, Asset};
+use cohold_model::receipt::Status;
+use cohold_model::{AccountId, Amount, Document as _, Intent, PartyName, Plan, RequestId, Signed};
+use cohold_party::Rules;
+use cohold_party::rules::COIN_DECIMALS;
+use serde_json::{Value, json};
+
+use crate::args::{SendArgs, WaitArg};
+use crate::client::Client;
+use crate::home::{DEVICE, Device, Home};
+use crate::output::{Exit, Failure, Output, confirm};
+
+/// How long an intent and its approval are good for, in seconds.
+const VALID_SECONDS: u64 = 600;
+/// How long to wait for signing and mining.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// `cohold send`.
+pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow::Result<()> {
+    let value = if args.recovery.is_empty() {
+        with_server(output, home, args).await?
+    } else {
+        crate::leave::send(output, home, args).await?
+    };
+    output.result(&value, || words(&value))
+}
+
+/// Sends through the coordinator; returns the request as it stands at the end.
+pub(crate) async fn with_server(output: Output, home: &Home, args: &SendArgs) -> anyhow::Result<Value> {
+    let client = home.client()?;
+    let charter = home.account(args.account)?.document;
+    let device = home.unlock()?;
+    let view = match args.request {
+        Some(request) => {
+            let view = client.request(request).await?;
+            let same =
+                view.account == args.account && wanted(&view.intent, args, &device.rules, &client).await?;
+            anyhow::ensure!(
+                same,
+                "request `{request}` is for something else: leave --request out to make a new one"
+            );
+            view
+        }
+        None => {
+            let chain = chain_id(&client, args.chain).await?;
+            let request = RequestId::random(&mut cohold_node::rng());
+            let intent = intent(args, &device.rules, chain, request)?;
+            client.request_create(&RequestCreate { intent }).await?
+        }
+    };
+    if view.status != Status::Pending {
+        return finish(output, &client, view, args.wait).await;
+    }
+    check_plan(&view.intent, &view.plan, &device.rules)?;
+    let effects = shown(&view.plan, &device.rules.token_book())?;
+    if !args.yes && !confirm(&format!("{effects}?"))? {
+        return Err(Failure::error(
+            Exit::Failed,
+            "not-confirmed",
+            "not confirmed; nothing was signed (`--yes` confirms in scripts)",
+        ));
+    }
+    output.progress(&effects);
+    let (runtime, _online) = device.online(&client, own_card(&device, &charter)?);
+    anyhow::ensure!(runtime.ready(Duration::from_secs(10)).await, "the relay at the server does not answer");
+    let approval = approve(&device, &charter, &view.plan)?;
+    let signers = signers(&charter, &args.with)?;
+    let request = view.request;
+    let view = client.approve(request, &ApprovalCreate { approval, signers }).await?;
+    finish(output, &client, view, args.wait).await
+}
+
+/// The device's card as the account has it.
+pub(crate) fn own_card(device: &Device, charter: &Charter) -> anyhow::Result<cohold_model::account::Card> {
+    let (_, card) = charter.terms.party(&DEVICE.parse()?).context("this device is not in the account")?;
+    anyhow::ensure!(card.identity == device.card.identity, "the account knows another device by this name");
+    Ok(card.clone())
+}
+
+/// The device's approval of exactly these bytes.
+pub(crate) fn approve(device: &Device, charter: &Charter, plan: &Plan) -> anyhow::Result<Signed<Approval>> {
+    let me: PartyName = DEVICE.parse()?;
+    let approval = Approval {
+        account: charter.terms.account,
+        charter: charter.digest(),
+        plan: plan.digest(),
+        approver: me.clone(),
+        expires_at: cohold_node::now() + VALID_SECONDS,
+    };
+    Ok(Signed::by(approval, me, &device.keys.identity))
+}
+
+/// The intent that the arguments describe.
+pub(crate) fn intent(
+    args: &SendArgs,
+    rules: &Rules,
+    chain_id: u64,
+    request: RequestId,
+) -> anyhow::Result<Intent> {
+    let usage = |code: &str, message: String| Failure::error(Exit::Usage, code, message);
+    let to = Address::parse_receiver(&args.to).map_err(|e| usage("bad-address", e.to_string()))?;
+    let (asset, decimals) = asset(args.token.as_deref(), rules, chain_id)?;
+    let amount = Amount::parse(&args.amount, decimals).map_err(|e| usage("bad-amount", e.to_string()))?;
+    if amount.is_zero() {
+        return Err(usage("zero-amount", cohold_model::amount::AmountError::Zero.to_string()));
+    }
+    Ok(Intent {
+        request,
+        account: args.account,
+        chain_id,
+        action: Action::Transfer { asset, to: to.to_string(), amount },
+        requester: DEVICE.parse()?,
+        expires_at: cohold_node::now() + VALID_SECONDS,
+    })
+}
+
+/// The asset by symbol or address, with its decimals: from this device's own rules file only.
+pub(crate) fn asset(token: Option<&str>, rules: &Rules, chain_id: u64) -> anyhow::Result<(Asset, u8)> {
+    let Some(token) = token else { return Ok((Asset::Native, COIN_DECIMALS)) };
+    let by_address = token.parse::<Address>().map(|address| address.to_string());
+    let known = rules.allowances().into_iter().find(|allowance| {
+        let named = match (&allowance.asset, &by_address) {
+            (Asset::Token(contract), Ok(address)) => contract == address,
+            (Asset::Token(_), Err(_)) => allowance.symbol == token,
+            (Asset::Native, _) => false,
+        };
+        allowance.chain_id == chain_id && named
+    });
+    match (known, by_address) {
+        (Some(allowance), _) => Ok((allowance.asset, allowance.decimals)),
+        (None, Err(e)) if token.starts_with("0x") => {
+            Err(Failure::error(Exit::Usage, "bad-address", e.to_string()))
+        }
+        (None, _) => Err(Failure::error(
+            Exit::Usage,
+            "unknown-token",
+            format!(
+                "`{}` is not in this device's rules file for chain {chain_id}: add the token with its contract, symbol and decimals to rules.toml",
+                cohold_model::ids::excerpt(token)
+            ),
+        )),
+    }
+}
+
+/// The chain that is meant: as given, or the only one that the server knows.
+pub(crate) async fn chain_id(client: &Client, given: Option<u64>) -> anyhow::Result<u64> {
+    let chains = client.chains().await?;
+    let listed =
+        || chains.iter().map(|c| format!("{} ({})", c.chain_id, c.name)).collect::<Vec<_>>().join(", ");
+    let usage = |message: String| Failure::error(Exit::Usage, "unknown-chain", message);
+    match (given, chains.as_slice()) {
+        (Some(id), all) if all.iter().any(|chain| chain.chain_id == id) => Ok(id),
+        (Some(id), _) => Err(usage(format!("the server knows no chain {id}, only: {}", listed()))),
+        (None, [ChainView { chain_id, .. }]) => Ok(*chain_id),
+        (None, []) => Err(usage(
+            "the server knows no chain: start `cohold dev --chain`, or list one in server.toml".into(),
+        )),
+        (None, _) => Err(usage(format!("which chain? give --chain with one of: {}", listed()))),
+    }
+}
+
+async fn wanted(intent: &Intent, args: &SendArgs, rules: &Rules, client: &Client) -> anyhow::Result<bool> {
+    let chain = chain_id(client, args.chain).await?;
+    let again = self::intent(args, rules, chain, intent.request)?;
+    Ok(intent.chain_id == chain && intent.action == again.action)
+}
+
+/// Checks, from the bytes, that a plan does what was asked for, within this device's rules.
+pub(crate) fn check_plan(intent: &Intent, plan: &Plan, rules: &Rules) -> anyhow::Result<()> {
+    let refuse = |message: String| {
+        Failure::error(Exit::Failed, "plan-refused", format!("the server's plan is refused: {message}"))
+    };
+    if plan.intent != intent.digest() {
+        return Err(refuse("it is for another request".into()));
+    }
+    let decoded = decode(&plan.payload.0).map_err(|e| refuse(e.to_string()))?;
+    matches(&decoded, intent).map_err(|e| refuse(e.to_string()))?;
+    rules
+        .check(&decoded)
+        .map_err(|e| Failure::error(Exit::Failed, "rules", format!("this device refuses: {e}")))?;
+    Ok(())
+}
+
+/// What a plan's bytes do, in words.
+pub(crate) fn shown(plan: &Plan, book: &TokenBook) -> anyhow::Result<String> {
+    Ok(describe(&decode(&plan.payload.0)?, book).to_string())
+}
+
+fn signers(charter: &Charter, names: &[PartyName]) -> anyhow::Result<Option<Vec<PartyIndex>>> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let me: PartyName = DEVICE.parse()?;
+    let mut signers = Vec::new();
+    for name in names.iter().chain([&me]) {
+        let (index, _) = charter.terms.party(name).ok_or_else(|| {
+            Failure::error(Exit::Usage, "unknown-party", format!("`{name}` is no party of this account"))
+        })?;
+        signers.push(index);
+    }
+    signers.sort();
+    signers.dedup();
+    Ok(Some(signers))
+}
+
+async fn finish(output: Output, client: &Client, view: RequestView, wait: WaitArg) -> anyhow::Result<Value> {
+    let request = view.request;
+    let began = Instant::now();
+    let (mut view, mut told) = (view, Status::Pending);
+    loop {
+        if view.status != told {
+            told = view.status;
+            output.progress(&format!("{request} is {told}"));
+        }
+        let enough = match wait {
+            WaitArg::Submitted => view.status >= Status::Submitted,
+            WaitArg::Mined => view.status >= Status::Mined,
+            WaitArg::Final => view.status >= Status::Final,
+        };
+        match view.status {
+            Status::Refused | Status::Expired | Status::Reverted => {
+                let why = view.reason.clone().unwrap_or_else(|| "no reason was given".into());
+                return Err(Failure::error(
+                    Exit::Failed,
+                    &view.status.to_string(),
+                    format!("the request is {}: {why}", view.status),
+                ));
+            }
+            _ if enough => return value(&view),
+            _ if began.elapsed() > PATIENCE => {
+                let why = view.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+                return Err(Failure::error(
+                    Exit::Waiting,
+                    "waiting",
+                    format!(
+                        "the request is still {}{why}: look again with `cohold request show {request}`",
+                        view.status
+                    ),
+                ));
+            }
+            _ => {}
+        }
+        tokio::time::sleep(Duration::from_millis(if began.elapsed().as_secs() < 5 { 50 } else { 500 })).await;
+        view = client.request(request).await?;
+    }
+}
+
+/// A request as one JSON value, with what its bytes do.
+pub(crate) fn value(view: &RequestView) -> anyhow::Result<Value> {
+    let mut value = serde_json::to_value(view)?;
+    if let (Some(object), Ok(effects)) = (value.as_object_mut(), shown(&view.plan, &TokenBook::default())) {
+        object.insert("effects".into(), Value::String(effects));
+    }
+    Ok(value)
+}
+
+fn words(value: &Value) -> String {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let block = value.get("block").and_then(Value::as_u64).map_or(String::from("-"), |n| n.to_string());
+    format!(
+        "request      {}\nstatus       {}\ntransaction  {}\nblock        {block}",
+        text("request"),
+        text("status"),
+        text("transaction_hash"),
+    )
+}
+
+/// `cohold balance`.
+pub(crate) async fn balance(
+    output: Output,
+    home: &Home,
+    args: &crate::args::BalanceArgs,
+) -> anyhow::Result<()> {
+    let client = home.client()?;
+    let rules = home.rules()?;
+    let charter = home.account(args.account)?.document;
+    let chain_id = chain_id(&client, args.chain).await?;
+    let (asset, decimals) = asset(args.token.as_deref(), &rules, chain_id)?;
+    let token = match &asset {
+        Asset::Native => None,
+        Asset::Token(contract) => Some(contract.clone()),
+    };
+    let query = cohold_api::BalanceQuery { chain_id, token };
+    let view = client.balance(args.account, &query).await?;
+    // Decimals and name come from this device's own file; the endpoint tells the number only.
+    let symbol = match &asset {
+        Asset::Native => cohold_chain_evm::words::coin_symbol(chain_id).to_owned(),
+        Asset::Token(_) => {
+            let of_asset =
+                rules.allowances().into_iter().find(|a| a.asset == asset && a.chain_id == chain_id);
+            of_asset.map_or_else(|| view.symbol.clone(), |a| a.symbol)
+        }
+    };
+    let value = json!({
+        "account": args.account,
+        "address": crate::account::address(&charter)?,
+        "chain_id": chain_id,
+        "asset": asset,
+        "symbol": symbol,
+        "decimals": decimals,
+        "amount_base_units": view.amount,
+        "amount": view.amount.format(decimals),
+    });
+    output.result(&value, || format!("{} {symbol}", view.amount.format(decimals)))
+}
+
+/// `cohold request list`.
+pub(crate) async fn list(output: Output, home: &Home, account: Option<AccountId>) -> anyhow::Result<()> {
+    let client = home.client()?;
+    let mut items = Vec::new();
+    let mut query = cohold_api::PageQuery { account, limit: Some(cohold_api::PAGE_LIMIT_MAX), cursor: None };
+    loop {
+        let page = client.requests(&query).await?;
+        items.extend(page.items);
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() || items.len() >= 1000 {
+            break;
+        }
+    }
+    let values: Vec<Value> = items.iter().map(value).collect::<anyhow::Result<_>>()?;
+    output.result(&values, || {
+        let line = |v: &Value| {
+            let text = |name: &str| v.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+            format!("{}  {:9}  {}", text("request"), text("status"), text("effects"))
+        };
+        if values.is_empty() {
+            "no requests yet".into()
+        } else {
+            values.iter().map(line).collect::<Vec<_>>().join("\n")
+        }
+    })
+}
+
+/// `cohold request show`.
+pub(crate) async fn show(output: Output, home: &Home, request: RequestId) -> anyhow::Result<()> {
+    let view = home.client()?.request(request).await?;
+    let book = home.rules().map(|rules| rules.token_book()).unwrap_or_default();
+    let effects = shown(&view.plan, &book).unwrap_or_else(|e| format!("the bytes are not understood: {e}"));
+    let value = value(&view)?;
+    output.result(&value, || {
+        let approvers: Vec<String> = view.approvals.iter().map(|a| a.document.approver.to_string()).collect();
+        let approved = if approvers.is_empty() { "nobody yet".into() } else { approvers.join(", ") };
+        let reason = view.reason.as_ref().map(|r| format!("\nreason       {r}")).unwrap_or_default();
+        format!(
+            "{}\neffects      {effects}\naccount      {}\napproved by  {approved}{reason}",
+            words(&value),
+            view.account
+        )
+    })
+}
