@@ -10,7 +10,7 @@ use cohold_model::{IdentityKey, PartyIndex};
 use cohold_party::wire::{FromParty, Message, ToParty};
 use cohold_relay::{Address, Hub, Parcel};
 use cohold_store::ServerStore;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::account_create::Creations;
@@ -55,6 +55,7 @@ pub struct Coordinator {
     clock: Clock,
     /// Who said hello, for those who wait for a party.
     hellos: broadcast::Sender<IdentityKey>,
+    stopped: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
     pub(crate) creations: Creations,
     pub(crate) sessions: Sessions,
@@ -72,6 +73,7 @@ impl Coordinator {
             chains: chains.into_iter().map(|entry| (entry.view.chain_id, entry)).collect(),
             clock,
             hellos: broadcast::Sender::new(HELLOS_WAITING_MAX),
+            stopped: watch::Sender::new(false),
             tasks: Mutex::default(),
             creations: Creations::default(),
             sessions: Sessions::default(),
@@ -97,8 +99,15 @@ impl Coordinator {
 
     /// Ends all that runs in the background. Everything durable stays as it is.
     pub async fn stop(&self) {
+        self.stopped.send_replace(true);
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
         tasks.shutdown().await;
+    }
+
+    /// Returns once the coordinator is told to stop.
+    pub async fn stopped(&self) {
+        // The sender lives as long as this does.
+        let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
     }
 
     /// The hub, for the relay's endpoint.
@@ -147,7 +156,9 @@ impl Coordinator {
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = lock(&self.tasks);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(work);
+        if !*self.stopped.borrow() {
+            tasks.spawn(work);
+        }
     }
 
     /// Says something to a party; whether it hears is another matter.

@@ -87,7 +87,9 @@ impl Coordinator {
                 tracing::warn!(%request, %rejection, "the chain does not take a transaction");
                 let gone = rejection.kind == RejectionKind::NonceUsed;
                 let reason = rejection.to_string();
-                self.stored(move |store| store.request_note(request, &reason, now)).await?;
+                if row.reason.as_deref() != Some(&reason) {
+                    self.stored(move |store| store.request_note(request, &reason, now)).await?;
+                }
                 if gone { self.request_gone(row, signed.from, signed.decoded.nonce).await } else { Ok(()) }
             }
         }

@@ -277,9 +277,7 @@ fn recovery_files(home: &Home, args: &CreateArgs, charter: &Charter) -> Vec<Stri
     let folder = args.recovery_dir.clone().unwrap_or_else(|| home.path("recovery"));
     let sleeping = charter.terms.parties.iter().filter(|card| card.kind == PartyKind::Recovery);
     sleeping
-        .map(|card| {
-            folder.join(format!("{}-{}.txt", charter.terms.account, card.party)).display().to_string()
-        })
+        .map(|card| file_path(&folder, charter.terms.account, &card.party).display().to_string())
         .collect()
 }
 

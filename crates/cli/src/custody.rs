@@ -7,7 +7,9 @@ use std::path::Path;
 use anyhow::Context as _;
 use cohold_custody::extract::{Own, extract};
 use cohold_custody::{Evaluation, Model, evaluate, sheet};
-use cohold_model::statement::Statement;
+use cohold_model::account::{Card, PartyKind};
+use cohold_model::charter::Charter;
+use cohold_model::statement::{Sealing, Statement};
 use cohold_model::{AccountId, PartyName, Signed};
 use serde_json::{Value, json};
 

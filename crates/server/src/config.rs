@@ -193,7 +193,7 @@ mod tests {
         check("id = 31337", "id = 0", "chain 0");
         check("coin = \"ETH\"\n", "", "missing field");
         check("http://", "ftp://", "chain 31337");
-        check("rpc_url = \"", "rpc_url = [\"", "line 8");
+        check("rpc_url = \"", "rpc_url = 5 # \"", "line 8");
         check("rpc_url", "rpc_uri", "line 8");
         check("confirmations = 0", "confirmations = \"s3cr3tk3y\"", "line 9");
     }

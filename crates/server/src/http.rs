@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::rejection::BytesRejection;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{
     DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request, State, WebSocketUpgrade,
 };
@@ -73,12 +74,22 @@ async fn health() -> Json<Health> {
     Json(Health { ok: true, version: env!("CARGO_PKG_VERSION").into() })
 }
 
-async fn relay(State(app): App, upgrade: WebSocketUpgrade) -> Response {
+async fn relay(
+    State(app): App,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Failure> {
     let hub = app.hub();
-    upgrade
+    let upgrade = upgrade.map_err(|_| Failure::WebSocket)?;
+    let answer = upgrade
         .max_message_size(cohold_relay::socket::MESSAGE_BYTES_MAX)
         .max_frame_size(cohold_relay::socket::MESSAGE_BYTES_MAX)
-        .on_upgrade(move |socket| cohold_relay::socket::serve(socket, hub))
+        .on_upgrade(async move |socket| {
+            tokio::select! {
+                () = cohold_relay::socket::serve(socket, hub) => {}
+                () = app.stopped() => {}
+            }
+        });
+    Ok(answer)
 }
 
 async fn party_list(State(app): App) -> Answer<Vec<PartyView>> {

@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Route,
     #[error("this route does not take the method: see the API's list of routes")]
     Method,
+    #[error("the relay speaks WebSocket only: connect with a party's client")]
+    WebSocket,
     #[error("the body is larger than {BODY_BYTES_MAX} bytes: send less")]
     BodyTooLarge,
     #[error("the body broke off: send it again")]
@@ -71,7 +73,9 @@ impl Failure {
             Self::Route => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyBroken | Self::Body(_) | Self::Query(_) | Self::Path(_) => StatusCode::BAD_REQUEST,
+            Self::WebSocket | Self::BodyBroken | Self::Body(_) | Self::Query(_) | Self::Path(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Overload => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -83,6 +87,7 @@ impl Failure {
             Self::Token => "unauthorized",
             Self::Route => "not-found",
             Self::Method => "method-not-allowed",
+            Self::WebSocket => "not-a-websocket",
             Self::BodyTooLarge => "body-too-large",
             Self::BodyBroken | Self::Body(_) => "invalid-body",
             Self::Query(_) => "invalid-query",

@@ -14,6 +14,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use crate::crash_point;
 use crate::database::{Database, Fail, StoreError, from_text, seconds, to_text};
 
+mod budget;
 mod reserve;
 
 pub use reserve::{ReserveError, Reserved, Spending};
@@ -65,6 +66,16 @@ CREATE TABLE reservations (
     PRIMARY KEY (account, request)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX reservations_by_time ON reservations (account, chain_id, asset, at);
+CREATE TABLE budgets (
+    account  TEXT NOT NULL,
+    chain_id TEXT NOT NULL,
+    asset    TEXT NOT NULL,
+    horizon  INTEGER NOT NULL,
+    latest   INTEGER NOT NULL,
+    low      TEXT NOT NULL,
+    carry    INTEGER NOT NULL,
+    PRIMARY KEY (account, chain_id, asset)
+) STRICT, WITHOUT ROWID;
 "];
 
 /// The database of a party.

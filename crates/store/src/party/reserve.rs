@@ -6,12 +6,10 @@ use cohold_model::intent::Asset;
 use cohold_model::{AccountId, Amount, Digest, RequestId};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
+use super::budget::{Bucket, Budget};
 use super::{PartyStore, column, session_claim};
 use crate::crash_point;
-use crate::database::{Fail, StoreError, seconds, to_text};
-
-/// The window of the daily limit in seconds.
-pub(super) const WINDOW_SECONDS: u64 = 24 * 3600;
+use crate::database::{Fail, StoreError, to_text};
 
 /// A payment to be counted.
 #[derive(Debug, Clone)]
@@ -32,7 +30,7 @@ pub struct Spending<'a> {
     pub asset: &'a Asset,
     /// How much, in base units.
     pub amount: Amount,
-    /// The most in [`WINDOW_SECONDS`]; none counts without a bound.
+    /// The most in 24 hours; none counts without a bound.
     pub per_day: Option<Amount>,
 }
 
@@ -84,10 +82,7 @@ impl PartyStore {
             if !session_claim(tx, spending.session, spending.account, now)? {
                 return Err(Fail::Refused(ReserveError::Session(spending.session)));
             }
-            match earlier(tx, spending)? {
-                Some(earlier) => repeat(tx, spending, earlier, now),
-                None => count(tx, spending, Amount::ZERO, now).map(|()| Reserved::New),
-            }
+            count(tx, spending, now)
         })?;
         crash_point!("party.reserve.after");
         Ok(reserved)
@@ -95,114 +90,96 @@ impl PartyStore {
 }
 
 struct Earlier {
-    plan: String,
     chain_id: String,
     nonce: String,
     asset: String,
     amount: Amount,
+    at: i64,
 }
 
 fn earlier(tx: &Transaction<'_>, spending: &Spending<'_>) -> Result<Option<Earlier>, Fail<ReserveError>> {
-    let sql =
-        "SELECT plan, chain_id, nonce, asset, amount FROM reservations WHERE account = ?1 AND request = ?2";
+    let sql = "SELECT chain_id, nonce, asset, amount, at FROM reservations
+         WHERE account = ?1 AND request = ?2";
     let key = params![spending.account.to_string(), spending.request.to_string()];
     let row = tx.prepare_cached(sql)?.query_row(key, |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, String>(4)?))
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?, row.get(4)?))
     });
-    let Some((plan, chain_id, nonce, asset, amount)) = row.optional()? else { return Ok(None) };
-    Ok(Some(Earlier { plan, chain_id, nonce, asset, amount: amount_of(&amount)? }))
+    let Some((chain_id, nonce, asset, amount, at)) = row.optional()? else { return Ok(None) };
+    Ok(Some(Earlier { chain_id, nonce, asset, amount: amount_of(&amount)?, at }))
 }
 
-/// The same request again: the same plan is free; another plan must replace the same nonce and asset,
-/// and counts what it moves beyond the first.
-fn repeat(
-    tx: &Transaction<'_>,
-    spending: &Spending<'_>,
-    earlier: Earlier,
-    now: u64,
-) -> Result<Reserved, Fail<ReserveError>> {
-    if earlier.plan == column(&spending.plan) {
-        return Ok(Reserved::Again);
-    }
-    let same = earlier.chain_id == spending.chain_id.to_string()
+/// The same request again must be for the same nonce and asset, as when fees are raised.
+fn check_same(spending: &Spending<'_>, bucket: &Bucket, earlier: &Earlier) -> Result<(), Fail<ReserveError>> {
+    let same = earlier.chain_id == bucket.chain_id
         && earlier.nonce == spending.nonce.to_string()
-        && earlier.asset == to_text("reservations", spending.asset)?;
-    if !same {
-        return Err(Fail::Refused(ReserveError::Nonce {
-            request: spending.request,
-            chain_id: earlier.chain_id,
-            nonce: earlier.nonce,
-        }));
+        && earlier.asset == bucket.asset;
+    if same {
+        return Ok(());
     }
-    count(tx, spending, earlier.amount, now).map(|()| Reserved::Again)
+    Err(Fail::Refused(ReserveError::Nonce {
+        request: spending.request,
+        chain_id: earlier.chain_id.clone(),
+        nonce: earlier.nonce.clone(),
+    }))
 }
 
-/// Counts within the limit. `counted` is what this request holds already.
-fn count(
-    tx: &Transaction<'_>,
-    spending: &Spending<'_>,
-    counted: Amount,
-    now: u64,
-) -> Result<(), Fail<ReserveError>> {
-    let asset = to_text("reservations", spending.asset)?;
-    let amount = spending.amount.max(counted);
+/// Counts a request once, with the largest amount of its plans, from the last time that this party is to
+/// sign it: what was reserved yesterday and is signed today counts today.
+fn count(tx: &Transaction<'_>, spending: &Spending<'_>, now: u64) -> Result<Reserved, Fail<ReserveError>> {
+    let bucket = Bucket {
+        account: spending.account.to_string(),
+        chain_id: spending.chain_id.to_string(),
+        asset: to_text("reservations", spending.asset)?,
+    };
+    let mut budget = Budget::at(tx, bucket.clone(), now)?;
+    let earlier = earlier(tx, spending)?;
+    let mut amount = spending.amount;
+    if let Some(earlier) = &earlier {
+        check_same(spending, &bucket, earlier)?;
+        amount = amount.max(earlier.amount);
+        if budget.counts(earlier.at) {
+            budget.remove(earlier.amount);
+        }
+    }
+    let used = budget.used();
     if let Some(limit) = spending.per_day {
-        let used = used(tx, spending, &asset, now)?;
         let fits = used.checked_add(amount).is_some_and(|total| total <= limit);
         if !fits {
             return Err(Fail::Refused(ReserveError::Limit { used, limit }));
         }
     }
+    budget.add(amount);
+    budget.save(tx)?;
+    put(tx, spending, &bucket, amount, budget.time())?;
+    Ok(if earlier.is_some() { Reserved::Again } else { Reserved::New })
+}
+
+fn put(
+    tx: &Transaction<'_>,
+    spending: &Spending<'_>,
+    bucket: &Bucket,
+    amount: Amount,
+    at: i64,
+) -> Result<(), Fail<ReserveError>> {
     tx.prepare_cached(
         "INSERT INTO reservations (request, account, plan, chain_id, nonce, asset, amount, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT DO UPDATE SET plan = excluded.plan, amount = excluded.amount, at = max(at, excluded.at)",
+         ON CONFLICT DO UPDATE SET plan = excluded.plan, amount = excluded.amount, at = excluded.at",
     )?
     .execute(params![
         spending.request.to_string(),
-        spending.account.to_string(),
+        bucket.account,
         column(&spending.plan),
-        spending.chain_id.to_string(),
+        bucket.chain_id,
         spending.nonce.to_string(),
-        asset,
+        bucket.asset,
         amount.to_string(),
-        seconds(now),
+        at,
     ])?;
     Ok(())
 }
 
-/// What other requests hold in the window. Times in the future count: a clock that was set back
-/// frees nothing.
-fn used(
-    tx: &Transaction<'_>,
-    spending: &Spending<'_>,
-    asset: &str,
-    now: u64,
-) -> Result<Amount, Fail<ReserveError>> {
-    let mut query = tx.prepare_cached(
-        "SELECT amount FROM reservations
-         WHERE account = ?1 AND chain_id = ?2 AND asset = ?3 AND at > ?4 AND request <> ?5",
-    )?;
-    let since = seconds(now.saturating_sub(WINDOW_SECONDS));
-    let rows = query.query_map(
-        params![
-            spending.account.to_string(),
-            spending.chain_id.to_string(),
-            asset,
-            since,
-            spending.request.to_string()
-        ],
-        |row| row.get::<_, String>(0),
-    )?;
-    let mut used = Amount::ZERO;
-    for amount in rows {
-        // Beyond 256 bits every limit is exceeded.
-        used = used.checked_add(amount_of(&amount?)?).unwrap_or(Amount::MAX);
-    }
-    Ok(used)
-}
-
-fn amount_of(text: &str) -> Result<Amount, Fail<ReserveError>> {
+pub(super) fn amount_of(text: &str) -> Result<Amount, Fail<ReserveError>> {
     Amount::parse(text, 0)
         .map_err(|e| Fail::Refused(StoreError::Row { table: "reservations", detail: e.to_string() }.into()))
 }

@@ -153,7 +153,7 @@ fn a_request_is_counted_once_and_never_gets_a_second_nonce() -> Result {
 fn the_window_slides_and_a_clock_set_back_frees_nothing() -> Result {
     let folder = tempfile::tempdir()?;
     let store = PartyStore::open(&folder.path().join("party.sqlite"))?;
-    let day = reserve::WINDOW_SECONDS;
+    let day = budget::WINDOW_SECONDS;
     store.reserve(&spending(1, 1, 100, 100)?, 10 * day)?;
     assert!(store.reserve(&spending(2, 2, 1, 100)?, 11 * day - 1).is_err());
     assert!(store.reserve(&spending(2, 3, 1, 100)?, 5 * day).is_err(), "an hour or a week back");
@@ -162,6 +162,68 @@ fn the_window_slides_and_a_clock_set_back_frees_nothing() -> Result {
     store.reserve(&most, 11 * day)?;
     assert!(store.reserve(&spending(4, 6, 1, u128::MAX)?, 11 * day).is_err(), "sums never wrap");
     Ok(())
+}
+
+#[test]
+fn what_was_reserved_yesterday_and_is_signed_today_counts_today() -> Result {
+    let folder = tempfile::tempdir()?;
+    let store = PartyStore::open(&folder.path().join("party.sqlite"))?;
+    let day = budget::WINDOW_SECONDS;
+    store.reserve(&spending(1, 1, 100, 100)?, 10 * day)?;
+    store.reserve(&spending(2, 2, 100, 100)?, 11 * day)?;
+    let hoarded = store.reserve(&spending(1, 3, 100, 100)?, 11 * day);
+    assert!(matches!(hoarded, Err(ReserveError::Limit { .. })), "{hoarded:?}");
+    assert_eq!(store.reserve(&spending(1, 4, 100, 100)?, 12 * day)?, Reserved::Again);
+    assert!(store.reserve(&spending(3, 5, 1, 100)?, 13 * day - 1).is_err());
+    Ok(())
+}
+
+#[test]
+fn what_is_reserved_under_a_clock_set_back_leaves_the_window_no_sooner() -> Result {
+    let folder = tempfile::tempdir()?;
+    let store = PartyStore::open(&folder.path().join("party.sqlite"))?;
+    let day = budget::WINDOW_SECONDS;
+    store.reserve(&spending(1, 1, 50, 100)?, 10 * day)?;
+    store.reserve(&spending(2, 2, 50, 100)?, 9 * day)?;
+    assert!(store.reserve(&spending(3, 3, 1, 100)?, 10 * day + 1).is_err());
+    store.reserve(&spending(3, 4, 100, 100)?, 11 * day)?;
+    Ok(())
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+
+    /// Against the plain way to count: every request's last time and largest amount, summed anew.
+    #[test]
+    fn the_running_sum_is_the_sum(
+        steps in proptest::collection::vec((0u32..12, 1u128..60, 0u64..90_000, 0u64..4), 1..60)
+    ) {
+        let counted = || -> Result {
+            let folder = tempfile::tempdir()?;
+            let store = PartyStore::open(&folder.path().join("party.sqlite"))?;
+            let mut plain: BTreeMap<u32, (u64, u128)> = BTreeMap::new();
+            let (mut clock, mut latest) = (1_000_000, 0);
+            for (session, (n, amount, later, back)) in (0u32..).zip(steps) {
+                clock = clock + later / 4 - back * 3_600;
+                // A refusal leaves no trace, not even of its time.
+                let now = clock.max(latest);
+                let amount = amount.max(plain.get(&n).map_or(0, |(_, amount)| *amount));
+                let others = plain.iter().filter(|(other, (at, _))| {
+                    **other != n && *at + budget::WINDOW_SECONDS > now
+                });
+                let fits = others.map(|(_, (_, amount))| amount).sum::<u128>() + amount <= 100;
+                let plan = Digest([u8::try_from(session)?; 32]);
+                let found = store.reserve(&Spending { plan, ..spending(n, session, amount, 100)? }, clock);
+                assert_eq!(found.is_ok(), fits, "step {session}: {found:?}");
+                if fits {
+                    latest = now;
+                    plain.insert(n, (now, amount));
+                }
+            }
+            Ok(())
+        };
+        counted().map_err(|error| proptest::test_runner::TestCaseError::fail(error.to_string()))?;
+    }
 }
 
 #[test]
