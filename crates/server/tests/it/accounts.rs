@@ -1,0 +1,95 @@
+//! Accounts come to be, or clearly do not.
+
+use cohold_party::wire::ToParty;
+use serde_json::{Value, json};
+
+use crate::cluster::{Family, Manner, Server};
+
+fn is(status: &'static str) -> impl Fn(&Value) -> bool {
+    move |view| view["status"] == status
+}
+
+#[tokio::test]
+async fn every_party_signs_and_gets_the_charter() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path(), None).await;
+    let family = Family::new(30);
+    let (device, recovery) =
+        (family.join(&server, 0, Manner::Honest).await, family.join(&server, 1, Manner::Honest).await);
+    let create = json!({ "proposal": family.proposal() });
+    let path = format!("/v1/accounts/{}", family.account());
+
+    let (status, problem) = server.post("/v1/accounts", &create).await;
+    assert_eq!((status, problem["code"].as_str()), (409, Some("party-unknown")));
+    assert!(problem["detail"].as_str().unwrap().contains("`cosigner`"));
+
+    let cosigner = family.join(&server, 2, Manner::Honest).await;
+    server.until("/v1/parties", |found| found.as_array().is_some_and(|all| all.len() == 3)).await;
+    let (status, view) = server.post("/v1/accounts", &create).await;
+    assert_eq!((status, view["status"].as_str()), (202, Some("creating")));
+    let view = server.until(&path, is("active")).await;
+    assert_eq!(view["address"], family.address().to_string());
+    assert_eq!(view["charter"]["signatures"].as_object().unwrap().len(), 3);
+    for party in [&device, &recovery, &cosigner] {
+        party.hears(|words| matches!(words, ToParty::Charter { .. })).await;
+    }
+
+    // The same again is the same account; another body is none.
+    let (status, same) = server.post("/v1/accounts", &create).await;
+    assert_eq!((status, &same), (202, &view));
+    let mut other = family.proposal().document;
+    other.created_at -= 1;
+    let other = cohold_model::Signed::by(other, "device".parse().unwrap(), &family.secret(0));
+    let (status, problem) = server.post("/v1/accounts", &json!({ "proposal": other })).await;
+    assert_eq!((status, problem["code"].as_str()), (409, Some("idempotency-mismatch")));
+
+    // It is there after a restart, and a party that missed the charter gets it when it signs again.
+    server.restart().await;
+    let (_, page) = server.get("/v1/accounts").await;
+    assert_eq!(page["items"], json!([view]));
+}
+
+#[tokio::test]
+async fn two_keys_make_no_account() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), None).await;
+    let family = Family::new(40);
+    let device = family.join(&server, 0, Manner::Honest).await;
+    let _recovery = family.join(&server, 1, Manner::Honest).await;
+    let _cosigner = family.join(&server, 2, Manner::OtherKey).await;
+    server.until("/v1/parties", |found| found.as_array().is_some_and(|all| all.len() == 3)).await;
+    server.post("/v1/accounts", &json!({ "proposal": family.proposal() })).await;
+    let view = server.until(&format!("/v1/accounts/{}", family.account()), is("failed")).await;
+    assert!(view["reason"].as_str().unwrap().contains("another key"));
+    device.hears(|words| matches!(words, ToParty::Abandon { .. })).await;
+    assert_eq!(server.get("/v1/accounts").await.1["items"], json!([]));
+}
+
+#[tokio::test]
+async fn proposals_are_checked_before_anybody_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), None).await;
+    let family = Family::new(50);
+    let device = "device".parse::<cohold_model::PartyName>().unwrap();
+    let check =
+        async |change: &dyn Fn(&mut cohold_model::account::Proposal), signer: u8, expected: (u16, &str)| {
+            let mut proposal = family.proposal().document;
+            change(&mut proposal);
+            let signed = cohold_model::Signed::by(proposal, device.clone(), &family.secret(signer));
+            let (status, problem) = server.post("/v1/accounts", &json!({ "proposal": signed })).await;
+            assert_eq!((status, problem["code"].as_str().unwrap()), expected, "{problem}");
+        };
+    check(&|p| p.terms.threshold = 1, 0, (400, "invalid-terms")).await;
+    check(&|p| p.terms.approvers.clear(), 0, (400, "invalid-terms")).await;
+    check(&|p| p.created_at -= 26 * 3600, 0, (400, "expires-too-late")).await;
+    check(&|_| {}, 1, (400, "invalid-proposal")).await;
+    check(&|p| p.proposer = "nobody".parse().unwrap(), 0, (400, "invalid-proposal")).await;
+    check(&|_| {}, 0, (409, "party-unknown")).await;
+
+    let cosigner = family.join(&server, 2, Manner::Silent).await;
+    server.until("/v1/parties", |found| found.as_array().is_some_and(|all| all.len() == 1)).await;
+    check(&|p| p.terms.parties[2].seal.0[0] ^= 1, 0, (409, "party-differs")).await;
+    drop(cosigner);
+    server.until("/v1/parties", |found| found[0]["online"] == false).await;
+    check(&|_| {}, 0, (409, "party-offline")).await;
+}
