@@ -56,6 +56,8 @@ pub(crate) struct Device {
     pub(crate) keys: Arc<PartyKeys>,
     pub(crate) keeper: Arc<VaultedKeeper>,
     pub(crate) rules: Rules,
+    /// Held as long as the device is open: two processes would displace each other on the relay.
+    _lock: std::fs::File,
 }
 
 /// A party of this process at work on the relay; ends when dropped.
@@ -188,6 +190,7 @@ impl Home {
     pub(crate) fn unlock(&self) -> anyhow::Result<Device> {
         private_folder(&self.folder)?;
         let rules = self.rules()?;
+        let lock = self.lock()?;
         let vault = if DeviceVault::exists(&self.folder) { self.open()? } else { self.make()? };
         let party: PartyName = DEVICE.parse()?;
         let keys = Arc::new(cohold_node::config::open_keys(&self.folder, &vault, &party)?);
@@ -203,7 +206,19 @@ impl Home {
         let vault: Arc<dyn Vault> = Arc::new(vault);
         let keeper = Arc::new(VaultedKeeper::new(store, vault, party)?);
         let rules = rules.accepting(&card.identity);
-        Ok(Device { card, keys, keeper, rules })
+        Ok(Device { card, keys, keeper, rules, _lock: lock })
+    }
+
+    /// Waits until no other command has the device open.
+    fn lock(&self) -> anyhow::Result<std::fs::File> {
+        let path = self.path("device.lock");
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.with_context(|| format!("`{}` cannot be opened", path.display()))?;
+        if file.try_lock().is_err() {
+            eprintln!("another command has this device open; waiting for it …");
+            file.lock().with_context(|| format!("`{}` cannot be locked", path.display()))?;
+        }
+        Ok(file)
     }
 
     fn open(&self) -> anyhow::Result<DeviceVault> {

@@ -59,12 +59,12 @@ pub(crate) async fn node(output: Output, args: &NodeArgs) -> anyhow::Result<()> 
         let _ = stop.send(true);
     });
     let party = home.config.party.clone();
-    cohold_node::service::serve(home, shutdown, |fingerprint| {
+    let served = cohold_node::service::serve(home, shutdown, |fingerprint| {
         let _ = output.result(&json!({"party": party, "fingerprint": fingerprint}), || {
             format!("{party} serves; its fingerprint is {fingerprint}")
         });
-    })
-    .await
+    });
+    Ok(served.await?)
 }
 
 /// Returns on SIGINT or SIGTERM.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use cohold_relay::{RelayClient, frame};
-use cohold_store::PartyStore;
+use cohold_store::{PartyStore, StoreError};
 
 use crate::config::NodeHome;
 use crate::runtime::{Runtime, Shutdown};
 use crate::vaulted::VaultedKeeper;
 
 /// Runs a node until `shutdown`. `ready` is called with the node's fingerprint once it serves.
-pub async fn serve(home: NodeHome, shutdown: Shutdown, ready: impl FnOnce(&str)) -> anyhow::Result<()> {
+pub async fn serve(home: NodeHome, shutdown: Shutdown, ready: impl FnOnce(&str)) -> Result<(), StoreError> {
     let card = home.card();
     let fingerprint = card.identity.fingerprint();
     let store = PartyStore::open(&home.database)?;

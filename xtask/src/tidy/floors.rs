@@ -3,13 +3,14 @@
 use crate::metadata::{Edge, Member};
 
 /// Floor by floor, from the ground: `ARCHITECTURE.md`. A new crate takes its place here first.
-const FLOORS: [&[&str]; 8] = [
+const FLOORS: [&[&str]; 9] = [
     &["cohold-model"],
     &["cohold-custody", "cohold-policy", "cohold-api"],
     &["cohold-mpc", "cohold-mpc-ecdsa", "cohold-mpc-schnorr"],
     &["cohold-chain-evm", "cohold-chain-bitcoin", "cohold-chain-solana"],
     &["cohold-store", "cohold-vault", "cohold-relay", "cohold-chain-io"],
-    &["cohold-party", "cohold-app"],
+    &["cohold-party"],
+    &["cohold-app"],
     &["cohold-server", "cohold-node", "cohold-sdk-wasm"],
     &["cohold"],
 ];

@@ -9,6 +9,7 @@ use cohold_chain_evm::{Address as EvmAddress, signing_digest};
 use cohold_model::account::{Card, PartyKind, Proposal, Role, Template, Terms};
 use cohold_model::charter::{Charter, KeyBinding};
 use cohold_model::intent::{Action, Asset};
+use cohold_model::statement::{Sealing, Statement};
 use cohold_model::{
     AccountId, Approval, Digest, Document as _, Epoch, HexBytes, IdentitySecret, Intent, Plan, RequestId,
     Signed,
@@ -42,8 +43,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(folder: &Path, rpc_url: Option<&str>) -> Self {
+        Self::start_with(folder, rpc_url, 0).await
+    }
+
+    pub(crate) async fn start_with(folder: &Path, rpc_url: Option<&str>, confirmations: u32) -> Self {
         let chain = rpc_url.map(|url| {
-            format!("[[chain]]\nid = {CHAIN}\nname = \"local\"\ncoin = \"ETH\"\nrpc_url = \"{url}\"\nconfirmations = 0\n")
+            format!("[[chain]]\nid = {CHAIN}\nname = \"local\"\ncoin = \"ETH\"\nrpc_url = \"{url}\"\nconfirmations = {confirmations}\n")
         });
         let text =
             format!("listen = \"127.0.0.1:0\"\ndatabase = \"server.db\"\n{}", chain.unwrap_or_default());
@@ -264,9 +269,9 @@ impl Family {
                         parcel = client.recv() => {
                             let Some(parcel) = parcel else { return };
                             let Ok(Message::<ToParty>::Plain(words)) = Message::decode(&parcel.body) else { continue };
-                            heard.lock().unwrap().push((*words).clone());
-                            let manner = &mut *manner.lock().unwrap();
-                            answers(*words, manner, &key, &secret)
+                            let mut heard = heard.lock().unwrap();
+                            heard.push((*words).clone());
+                            answers(*words, &heard, &mut manner.lock().unwrap(), &key, &secret)
                         }
                     };
                     for words in said {
@@ -288,7 +293,13 @@ fn public_key(key: &SigningKey) -> Vec<u8> {
     key.verifying_key().to_sec1_point(true).as_bytes().to_vec()
 }
 
-fn answers(words: ToParty, manner: &mut Manner, key: &SigningKey, secret: &IdentitySecret) -> Vec<FromParty> {
+fn answers(
+    words: ToParty,
+    heard: &[ToParty],
+    manner: &mut Manner,
+    key: &SigningKey,
+    secret: &IdentitySecret,
+) -> Vec<FromParty> {
     match (words, *manner) {
         (_, Manner::Silent) => Vec::new(),
         (ToParty::Keygen { proposal }, manner) => {
@@ -317,8 +328,31 @@ fn answers(words: ToParty, manner: &mut Manner, key: &SigningKey, secret: &Ident
                 _ => vec![signature(&order, key)],
             }
         }
+        (ToParty::Statement { .. }, _) => statement(heard, secret).into_iter().collect(),
         _ => Vec::new(),
     }
+}
+
+/// The co-signer's word about the charter that it was given.
+fn statement(heard: &[ToParty], secret: &IdentitySecret) -> Option<FromParty> {
+    let charter = heard.iter().find_map(|words| match words {
+        ToParty::Charter { charter } => Some(&charter.document),
+        _ => None,
+    })?;
+    let statement = Statement {
+        account: charter.terms.account,
+        party: "cosigner".parse().unwrap(),
+        charter: charter.digest(),
+        epoch: Epoch::FIRST,
+        sealing: Sealing::KeyFile,
+        held_since: now(),
+        requires_approval: true,
+        allowances: Vec::new(),
+        rules: Digest([9; 32]),
+        issued_at: now(),
+        expires_at: now() + 60,
+    };
+    Some(FromParty::Statement(Signed::by(statement, "cosigner".parse().unwrap(), secret)))
 }
 
 fn signature(order: &SignOrder, key: &SigningKey) -> FromParty {

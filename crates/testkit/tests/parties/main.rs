@@ -1,3 +1,9 @@
 //! Real parties against a hostile coordinator, a hostile relay and hostile peers.
 
+mod charters;
 mod honest;
+mod orders;
+mod peers;
+mod restart;
+mod spending;
+mod words;
