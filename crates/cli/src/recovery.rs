@@ -10,7 +10,7 @@ use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
 use cohold_model::{AccountId, Document as _, EntityName, PartyName, SessionId, Signed};
-use cohold_mpc::{Evidence, PartyKeys};
+use cohold_mpc::PartyKeys;
 use cohold_mpc_ecdsa::{Auxiliary, Share};
 use cohold_node::keeper::{KeepError, Keeper, Kept};
 use cohold_party::Refusal;
@@ -145,7 +145,7 @@ impl Keeper for RecoveryKeeper {
         Err(KeepError::Unknown(kept.charter.terms.account))
     }
 
-    fn ban(&self, account: AccountId, _: PartyIndex, _: &Evidence, _now: u64) -> Result<(), KeepError> {
+    fn ban(&self, account: AccountId, _: PartyIndex, _: &str, _now: u64) -> Result<(), KeepError> {
         Err(KeepError::Unknown(account))
     }
 }

@@ -7,7 +7,6 @@ use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
 use cohold_model::{AccountId, SessionId, Signed};
-use cohold_mpc::Evidence;
 use cohold_mpc_ecdsa::{Auxiliary, Share};
 use cohold_party::create::Made;
 use cohold_party::verify::Reservation;
@@ -76,12 +75,6 @@ pub trait Keeper: Send + Sync + 'static {
     fn reserve(&self, reservation: &Reservation, now: u64) -> Result<(), Refusal>;
     /// Opens the share and the engine's data.
     fn open(&self, kept: &Kept) -> Result<(Share, Auxiliary), KeepError>;
-    /// Bans a party from a key, for ever.
-    fn ban(
-        &self,
-        account: AccountId,
-        party: PartyIndex,
-        evidence: &Evidence,
-        now: u64,
-    ) -> Result<(), KeepError>;
+    /// Bans a party from a key, for ever; a party that bans itself has frozen the key.
+    fn ban(&self, account: AccountId, party: PartyIndex, evidence: &str, now: u64) -> Result<(), KeepError>;
 }

@@ -11,12 +11,14 @@ use cohold_mpc::{Envelope, PartyKeys};
 use cohold_party::wire::{FromParty, Message, ToParty};
 use cohold_party::{Rules, create, statement};
 use cohold_relay::{Address, Link, Parcel, RelayClient};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::keeper::Keeper;
 
 /// The most sessions at once; more are refused, and may be asked for again.
 pub const SESSIONS_MAX: usize = 512;
+/// The most words of the coordinator that are worked on at once; more are dropped.
+const WORDS_MAX: usize = 1024;
 /// The most envelopes that wait for one session.
 const INBOX: usize = 64;
 /// The most envelopes, and the most bytes, that wait for sessions whose order has not come yet.
@@ -33,6 +35,7 @@ pub struct Runtime {
     pub(crate) link: Link,
     sessions: Mutex<HashMap<SessionId, Seat>>,
     strays: Mutex<Strays>,
+    words: Arc<Semaphore>,
 }
 
 /// Ends a runtime.
@@ -78,7 +81,8 @@ impl Runtime {
         link: Link,
     ) -> Arc<Self> {
         let (sessions, strays) = Default::default();
-        Arc::new(Self { card, keys, rules, keeper, link, sessions, strays })
+        let words = Arc::new(Semaphore::new(WORDS_MAX));
+        Arc::new(Self { card, keys, rules, keeper, link, sessions, strays, words })
     }
 
     /// Returns once the relay is reached, or `false` after `patience`.
@@ -113,7 +117,13 @@ impl Runtime {
     fn on_parcel(self: Arc<Self>, parcel: Parcel) {
         match (parcel.address, Message::<ToParty>::decode(&parcel.body)) {
             (Address::Coordinator, Ok(Message::Plain(words))) => {
-                tokio::spawn(self.on_words(*words));
+                let Ok(permit) = Arc::clone(&self.words).try_acquire_owned() else {
+                    return tracing::warn!("the coordinator asks for too much at once: dropped");
+                };
+                tokio::spawn(async move {
+                    self.on_words(*words).await;
+                    drop(permit);
+                });
             }
             (_, Ok(Message::Sealed(envelope))) => self.route(*envelope),
             (Address::Party(_), Ok(Message::Plain(_))) => {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cohold_model::HexBytes;
-use cohold_mpc::{Consequence, Envelope};
+use cohold_model::ids::PartyIndex;
+use cohold_model::{AccountId, HexBytes};
+use cohold_mpc::{Consequence, Envelope, Evidence};
 use cohold_party::refusal::Refusal;
 use cohold_party::sign::SigningRun;
 use cohold_party::verify::{self, Standing};
@@ -47,7 +48,10 @@ impl Runtime {
     /// Verifies an order, reserves, signs with the others, and tells what came of it.
     pub(crate) async fn sign(self: Arc<Self>, order: SignOrder) {
         let (session, request, account) = (order.session(), order.intent.request, order.intent.account);
-        let Some(mut inbox) = self.seat(session, account) else { return };
+        let Some(mut inbox) = self.seat(session, account) else {
+            tracing::debug!(%request, "the session is running already, or too many are");
+            return;
+        };
         match self.sign_in(order, &mut inbox).await {
             Ok((signature, run, post)) => {
                 self.tell(FromParty::Signature { session, request, signature }).await;
@@ -93,32 +97,37 @@ impl Runtime {
         Ok((signature, run, post))
     }
 
-    /// Does what a fault demands, durably, before anything else is done with the key.
-    async fn punish(
-        &self,
-        account: cohold_model::AccountId,
-        broken: &Broken,
-    ) -> Vec<cohold_model::PartyIndex> {
+    /// Does what a fault demands, durably, before anything else is done with the key. Returns whom
+    /// this party will never sign with again; itself, where it has frozen the key.
+    async fn punish(&self, account: AccountId, broken: &Broken) -> Vec<PartyIndex> {
         let Broken::Fault(fault) = broken else { return Vec::new() };
-        match &fault.consequence {
-            Consequence::Retry => Vec::new(),
+        let (culprit, evidence) = match &fault.consequence {
+            Consequence::Retry => return Vec::new(),
             Consequence::Ban { party, evidence } => {
-                self.cancel_account(account);
-                let (keeper, party, evidence) = (Arc::clone(&self.keeper), *party, *evidence);
-                tracing::error!(%account, culprit = %party, "banned for ever from this key");
-                let noted = move || keeper.ban(account, party, &evidence, crate::now());
-                if let Err(error) = blocking(noted).await {
-                    // Without a durable ban the key must not be used: the process ends, and its
-                    // operator finds this line.
-                    tracing::error!(%error, "a ban cannot be stored; ending, so that the key is not used");
-                    std::process::abort();
-                }
+                let Evidence { session, round, message, reason } = evidence;
+                (Some(*party), format!("session {session}, round {round}, message {message}: {reason}"))
+            }
+            Consequence::FreezeKey => (None, format!("frozen: {}", fault.reason)),
+        };
+        self.cancel_account(account);
+        let (keeper, me) = (Arc::clone(&self.keeper), self.card.party.clone());
+        let noted = move || {
+            let itself =
+                || keeper.kept(account).map(|kept| kept.charter.terms.party(&me).map(|(index, _)| index));
+            let party = culprit.map_or_else(itself, |party| Ok(Some(party)))?;
+            let party = party.ok_or(KeepError::Unknown(account))?;
+            keeper.ban(account, party, &evidence, crate::now()).map(|()| party)
+        };
+        match blocking(noted).await {
+            Ok(party) => {
+                tracing::error!(%account, %party, "banned for ever from this key");
                 vec![party]
             }
-            Consequence::FreezeKey => {
-                self.cancel_account(account);
-                tracing::error!(%account, "the engine asks to freeze this key; see docs");
-                Vec::new()
+            Err(error) => {
+                // Without a durable ban the key must not be used: the process ends, and its operator
+                // finds this line.
+                tracing::error!(%error, "a ban cannot be stored; ending, so that the key is not used");
+                std::process::abort();
             }
         }
     }

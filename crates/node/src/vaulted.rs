@@ -7,7 +7,6 @@ use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
 use cohold_model::{AccountId, Epoch, PartyName, SessionId, Signed};
-use cohold_mpc::Evidence;
 use cohold_mpc_ecdsa::{Auxiliary, Share};
 use cohold_party::Refusal;
 use cohold_party::create::{self, Made};
@@ -137,18 +136,8 @@ impl Keeper for VaultedKeeper {
         Ok((share, auxiliary))
     }
 
-    fn ban(
-        &self,
-        account: AccountId,
-        party: PartyIndex,
-        evidence: &Evidence,
-        now: u64,
-    ) -> Result<(), KeepError> {
-        let text = format!(
-            "session {}, round {}, message {}: {}",
-            evidence.session, evidence.round, evidence.message, evidence.reason
-        );
-        Ok(self.store.ban_insert(account, party, &text, now)?)
+    fn ban(&self, account: AccountId, party: PartyIndex, evidence: &str, now: u64) -> Result<(), KeepError> {
+        Ok(self.store.ban_insert(account, party, evidence, now)?)
     }
 }
 

@@ -161,6 +161,12 @@ fn check_signers(order: &SignOrder, standing: Standing<'_>) -> Result<PartyIndex
     if !(1..=ATTEMPTS_MAX).contains(&order.attempt) {
         return refuse(format!("attempt {} is out of range", order.attempt));
     }
+    if standing.banned.contains(&me) {
+        return Err(Refusal::new(
+            Code::Banned,
+            "this party froze the key after a fault that it could not explain: its operator must look, see its log",
+        ));
+    }
     match order.signers.iter().find(|signer| standing.banned.contains(signer)) {
         Some(signer) => Err(Refusal::new(
             Code::Banned,

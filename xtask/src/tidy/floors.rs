@@ -131,7 +131,7 @@ mod tests {
         check("cohold-model", "cohold-custody", false, Some("from floor 0 to floor 1"));
         check("cohold-mpc", "cohold-mpc-ecdsa", false, Some("from floor 2 to floor 2"));
         check("cohold-chain-evm", "cohold-chain-bitcoin", false, Some("from floor 3 to floor 3"));
-        check("cohold-server", "cohold-node", true, Some("from floor 6 to floor 6"));
+        check("cohold-server", "cohold-node", true, Some("from floor 7 to floor 7"));
     }
 
     #[test]
@@ -139,7 +139,8 @@ mod tests {
         check("cohold-party", "cohold-chain-evm", false, None);
         check("cohold-party", "cohold-store", false, Some("floors 0 to 3 only"));
         check("cohold-app", "cohold-store", false, None);
-        check("cohold-app", "cohold-party", false, Some("from floor 5 to floor 5"));
+        check("cohold-app", "cohold-party", false, None);
+        check("cohold-party", "cohold-app", false, Some("floors 0 to 3 only"));
     }
 
     #[test]
