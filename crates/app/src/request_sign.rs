@@ -166,8 +166,10 @@ impl Signing {
                 tracing::info!(%request, attempt, reason, "signing session broke off");
                 let now = app.now();
                 app.stored(move |store| store.request_note(request, &reason, now)).await?;
-                sleep(self.backoff).await;
-                self.backoff = self.backoff.saturating_mul(2);
+                if attempt < ATTEMPTS_MAX {
+                    sleep(self.backoff).await;
+                    self.backoff = self.backoff.saturating_mul(2);
+                }
                 Ok(true)
             }
         }

@@ -43,6 +43,15 @@ async fn every_party_signs_and_gets_the_charter() {
     let (status, problem) = server.post("/v1/accounts", &json!({ "proposal": other })).await;
     assert_eq!((status, problem["code"].as_str()), (409, Some("idempotency-mismatch")));
 
+    // The nodes say what they hold; while one is silent its last word stands, and it is named.
+    let statements = format!("{path}/statements");
+    let (_, said) = server.get(&statements).await;
+    assert_eq!(said["missing"], json!([]));
+    assert_eq!(said["statements"][0]["document"]["party"], "cosigner");
+    cosigner.sets(Manner::Silent);
+    let (_, silent) = server.get(&statements).await;
+    assert_eq!((&silent["missing"], &silent["statements"]), (&json!(["cosigner"]), &said["statements"]));
+
     // It is there after a restart, and a party that missed the charter gets it when it signs again.
     server.restart().await;
     let (_, page) = server.get("/v1/accounts").await;

@@ -1,5 +1,6 @@
 //! Payments on a real local chain, with parties that misbehave and a server that restarts.
 
+use cohold_chain_io::rpc::Repeat;
 use cohold_model::Intent;
 use cohold_model::intent::{Action, Asset};
 use cohold_party::refusal::Code;
@@ -26,9 +27,13 @@ struct Scene {
 
 impl Scene {
     async fn set(base: u8) -> Option<Self> {
+        Self::set_with(base, 0).await
+    }
+
+    async fn set_with(base: u8, confirmations: u32) -> Option<Self> {
         let anvil = Anvil::start(&[])?;
         let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(folder.path(), Some(&anvil.url)).await;
+        let server = Server::start_with(folder.path(), Some(&anvil.url), confirmations).await;
         let family = Family::new(base);
         fund(&anvil.chain(), family.address(), ETHER.into()).await;
         let device = family.join(&server, 0, Manner::Honest).await;
@@ -63,6 +68,10 @@ impl Scene {
         let (status, view) = self.approve(&view).await;
         assert_eq!((status, view["status"].as_str()), (200, Some("approved")), "{view}");
         self.until(&view, expected).await
+    }
+
+    async fn rpc(&self, method: &'static str, params: Value) -> Value {
+        self.anvil.chain().rpc().request(method, params, Repeat::Never).await.unwrap()
     }
 
     async fn nonce(&self) -> u64 {
@@ -236,21 +245,66 @@ async fn too_few_signers_are_named() {
 async fn a_transaction_outrun_by_another_is_given_up() {
     let Some(scene) = Scene::set(130).await else { return };
     let chain = scene.anvil.chain();
-    let off = json!([false]);
-    chain.rpc().request::<Value>("evm_setAutomine", off, cohold_chain_io::rpc::Repeat::Never).await.unwrap();
+    scene.rpc("evm_setAutomine", json!([false])).await;
     let submitted = scene.pay(1, "submitted").await;
-    let drop = json!([submitted["transaction_hash"]]);
-    chain
-        .rpc()
-        .request::<Value>("anvil_dropTransaction", drop, cohold_chain_io::rpc::Repeat::Never)
-        .await
-        .unwrap();
+    scene.rpc("anvil_dropTransaction", json!([submitted["transaction_hash"]])).await;
     // The way out without the provider took the same nonce.
-    let nonce = json!([scene.family.address(), "0x1"]);
-    chain.rpc().request::<Value>("anvil_setNonce", nonce, cohold_chain_io::rpc::Repeat::Never).await.unwrap();
+    scene.rpc("anvil_setNonce", json!([scene.family.address(), "0x1"])).await;
     mine(&chain, 1).await;
     let refused = scene.until(&submitted, "refused").await;
     assert!(refused["reason"].as_str().unwrap().contains("nonce 0"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_block_that_is_undone_is_waited_for_again() {
+    let Some(scene) = Scene::set_with(150, 3).await else { return };
+    let chain = scene.anvil.chain();
+    let before = scene.rpc("evm_snapshot", json!([])).await;
+    let mined = scene.pay(1, "mined").await;
+    scene.rpc("evm_setAutomine", json!([false])).await;
+    scene.rpc("evm_revert", json!([before])).await;
+    scene.until(&mined, "submitted").await;
+    mine(&chain, 1).await;
+    let again = scene.until(&mined, "mined").await;
+    assert_eq!(again["transaction_hash"], mined["transaction_hash"], "the same bytes");
+    mine(&chain, 3).await;
+    scene.until(&mined, "final").await;
+    let (_, page) = scene.server.get("/v1/receipts").await;
+    let receipts = page["items"].as_array().unwrap();
+    assert_eq!(receipts.iter().filter(|receipt| receipt["status"] == "final").count(), 1);
+}
+
+#[tokio::test]
+async fn a_transaction_that_fails_on_the_chain_is_reverted() {
+    let Some(scene) = Scene::set(160).await else { return };
+    let (_, view) = scene.plan(&scene.family.intent(1, 1000)).await;
+    // The receiver becomes a contract that takes nothing: `PUSH1 0 PUSH1 0 REVERT`.
+    scene.rpc("anvil_setCode", json!([crate::cluster::RECEIVER, "0x60006000fd"])).await;
+    scene.approve(&view).await;
+    let reverted = scene.until(&view, "reverted").await;
+    assert!(reverted["reason"].as_str().unwrap().contains("only the fee"), "{reverted}");
+    assert_eq!(scene.nonce().await, 1);
+    // The next one goes on after it.
+    scene.rpc("anvil_setCode", json!([crate::cluster::RECEIVER, "0x"])).await;
+    scene.pay(2, "final").await;
+}
+
+#[tokio::test]
+async fn payments_in_parallel_all_arrive_or_say_why() {
+    let Some(scene) = Scene::set(170).await else { return };
+    let pays = (1..=20).map(async |i| {
+        let (_, view) = scene.plan(&scene.family.intent(i, 1000)).await;
+        let (status, answer) = scene.approve(&view).await;
+        match status {
+            200 => scene.until(&view, "final").await["status"].clone(),
+            _ => answer["code"].clone(),
+        }
+    });
+    let ends = futures_util::future::join_all(pays).await;
+    let paid = ends.iter().filter(|end| **end == "final").count() as u64;
+    assert!(ends.iter().all(|end| *end == "final" || *end == "plan-outdated"), "{ends:?}");
+    assert_eq!(scene.nonce().await, paid);
+    assert!(paid >= 10, "{ends:?}");
 }
 
 #[tokio::test]
