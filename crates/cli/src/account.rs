@@ -10,10 +10,13 @@ use cohold_chain_evm::Address;
 use cohold_model::account::{Card, PartyKind, Proposal, Role, Template, Terms};
 use cohold_model::charter::Charter;
 use cohold_model::{AccountId, Document as _, EntityName, PartyName, Signed};
+use cohold_party::create::check_activation;
+use cohold_store::PartyStore;
 use cohold_vault::Passphrase;
 use serde_json::json;
 
 use crate::args::{CreateArgs, TemplateArg};
+use crate::client::{Client, Patience};
 use crate::home::{DEVICE, Device, Home, Online, start};
 use crate::output::{Exit, Failure, Output, secret};
 use crate::recovery::{PASSPHRASE_VARIABLE, RecoveryKeeper, file_path, finish_all};
@@ -92,13 +95,16 @@ pub(crate) async fn make(output: Output, home: &Home, args: &CreateArgs) -> anyh
         online.push(start(&client, card.clone(), Arc::clone(keys), device.rules.clone(), keeper).1);
     }
     anyhow::ensure!(runtime.ready(Duration::from_secs(10)).await, "the relay at the server does not answer");
-    client.account_create(&AccountCreate { proposal }).await?;
-    wait(output, &client, &device, account, &sleepers).await
+    let patience = Patience::new(output);
+    let body = AccountCreate { proposal };
+    patience.call(async || client.account_create(&body).await).await?;
+    wait(output, &client, &patience, &device, account, &sleepers).await
 }
 
 async fn wait(
     output: Output,
-    client: &crate::client::Client,
+    client: &Client,
+    patience: &Patience,
     device: &Device,
     account: AccountId,
     sleepers: &[(Arc<RecoveryKeeper>, Card, Arc<cohold_mpc::PartyKeys>)],
@@ -107,7 +113,7 @@ async fn wait(
     let mut said = Instant::now();
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let view = client.account(account).await?;
+        let view = patience.call(async || client.account(account).await).await?;
         if view.status == AccountStatus::Failed {
             let why = view.reason.unwrap_or_else(|| "no reason was given".into());
             return Err(Failure::error(
@@ -284,6 +290,33 @@ fn recovery_files(home: &Home, args: &CreateArgs, charter: &Charter) -> Vec<Stri
 /// The account's address.
 pub(crate) fn address(charter: &Charter) -> anyhow::Result<Address> {
     Address::of_public_key(&charter.key.public_key.0).context("the charter's public key is no key")
+}
+
+/// Takes up accounts whose making was cut off after this device had signed: those that the others
+/// finished come into force here as well. A server that is away leaves them as they are.
+pub(crate) async fn take_up(output: Output, home: &Home) -> anyhow::Result<()> {
+    let path = home.path("device.sqlite");
+    if !path.exists() {
+        return Ok(());
+    }
+    let store = PartyStore::open(&path)?;
+    for own in store.account_pending()? {
+        let account = own.terms.account;
+        let Ok(client) = home.client() else { return Ok(()) };
+        let charter = match client.account(account).await {
+            Ok(view) => view.charter,
+            Err(error) => {
+                tracing::info!(%account, "an account that was cut off cannot be asked for: {error:#}");
+                return Ok(());
+            }
+        };
+        if let Some(charter) = charter {
+            check_activation(&charter, &own, &DEVICE.parse()?)?;
+            store.account_activate(&charter)?;
+            output.progress(&format!("account {account}, whose making was cut off, is in force"));
+        }
+    }
+    Ok(())
 }
 
 /// `cohold account list`.

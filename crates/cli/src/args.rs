@@ -101,6 +101,18 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether it looks at accounts that this device has.
+    pub(crate) fn uses_accounts(&self) -> bool {
+        match self {
+            Self::Account(command) => !matches!(command, AccountCommand::Create(_)),
+            Self::Custody(command) => matches!(command, CustodyCommand::Show { .. }),
+            Self::Address { .. } | Self::Balance(_) | Self::Send(_) | Self::Faucet(_) => true,
+            _ => false,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct DevArgs {
     /// Where everything is kept; a second start finds it as it was.
@@ -186,7 +198,7 @@ pub(crate) struct FaucetArgs {
     /// The account.
     pub(crate) account: AccountId,
     /// How much, with decimals.
-    #[arg(long, default_value = "10")]
+    #[arg(long, default_value = "10", allow_negative_numbers = true)]
     pub(crate) amount: String,
     /// A token, by symbol (from your rules file) or address; otherwise the chain's coin.
     #[arg(long)]
@@ -214,7 +226,7 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) to: String,
     /// How much, with decimals: `0.1`.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) amount: String,
     /// A token, by symbol (from your rules file) or address; otherwise the chain's coin.
     #[arg(long)]
@@ -225,7 +237,7 @@ pub(crate) struct SendArgs {
     /// Do not ask.
     #[arg(long, short)]
     pub(crate) yes: bool,
-    /// Repeat an earlier request instead of making a new one.
+    /// The payment's own id, printed by an earlier try or chosen by you: whatever happens, one id pays once.
     #[arg(long, value_name = "REQUEST", conflicts_with = "recovery")]
     pub(crate) request: Option<RequestId>,
     /// Which parties sign, by name; otherwise this device and whoever is connected.

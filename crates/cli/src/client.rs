@@ -1,6 +1,7 @@
 //! The coordinator's REST API, from the device's side. Whatever comes back is a claim.
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use cohold_api::{
@@ -11,10 +12,13 @@ use cohold_model::{AccountId, RequestId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::output::{Exit, Failure};
+use crate::output::{Exit, Failure, Output};
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long a server that was there a moment ago may be away.
+const AWAY_MAX: Duration = Duration::from_secs(60);
+const AWAY_PAUSE: Duration = Duration::from_millis(300);
 
 /// A client of one coordinator.
 #[derive(Debug, Clone)]
@@ -77,6 +81,17 @@ impl Client {
         self.get(&route::REQUEST.replace("{request}", &request.to_string()), &()).await
     }
 
+    /// A request, if the server knows it.
+    pub(crate) async fn request_find(&self, request: RequestId) -> anyhow::Result<Option<RequestView>> {
+        match self.request(request).await {
+            Ok(view) => Ok(Some(view)),
+            Err(error) => match error.downcast_ref::<Failure>() {
+                Some(failure) if failure.code == "not-found" => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
     pub(crate) async fn requests(&self, query: &PageQuery) -> anyhow::Result<Page<RequestView>> {
         self.get(route::REQUESTS, query).await
     }
@@ -131,9 +146,49 @@ impl Client {
     }
 }
 
+/// Carries one command over a restart of the server.
+pub(crate) struct Patience {
+    output: Output,
+    was_away: Cell<bool>,
+}
+
+impl Patience {
+    pub(crate) fn new(output: Output) -> Self {
+        Self { output, was_away: Cell::new(false) }
+    }
+
+    /// Makes a call that does no harm twice, again and again while the server is away. Parties need a
+    /// moment to find a server that came back, so they are waited for as well.
+    pub(crate) async fn call<T>(&self, call: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let began = Instant::now();
+        loop {
+            let error = match call().await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let hopeful = match error.downcast_ref::<Failure>().map(|failure| failure.code.as_str()) {
+                Some("server-unreachable" | "stopping") => {
+                    if !self.was_away.replace(true) {
+                        self.output.progress("the server is away; waiting for it to come back …");
+                    }
+                    true
+                }
+                Some("party-offline" | "signers-offline") => self.was_away.get(),
+                _ => false,
+            };
+            if !hopeful || began.elapsed() > AWAY_MAX {
+                return Err(error);
+            }
+            tokio::time::sleep(AWAY_PAUSE).await;
+        }
+    }
+}
+
 async fn bounded(mut response: reqwest::Response) -> anyhow::Result<Vec<u8>> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.context("the server's answer broke off")? {
+    let broke_off =
+        |_| Failure::error(Exit::Failed, "server-unreachable", "the server's answer broke off: try again");
+    while let Some(chunk) = response.chunk().await.map_err(broke_off)? {
         anyhow::ensure!(body.len() + chunk.len() <= ANSWER_BYTES_MAX, "the server's answer is too large");
         body.extend_from_slice(&chunk);
     }

@@ -176,14 +176,17 @@ impl Home {
     /// One account in force on this device, as its own copy of the charter has it.
     pub(crate) fn account(&self, account: AccountId) -> anyhow::Result<Signed<Charter>> {
         let path = self.path("device.sqlite");
-        let found = if path.exists() { PartyStore::open(&path)?.account_show(account)? } else { None };
-        found.map(|active| active.charter).ok_or_else(|| {
-            Failure::error(
-                Exit::Failed,
-                "unknown-account",
-                format!("`{account}` is not an account of this device: see `cohold account list`"),
-            )
-        })
+        let store = if path.exists() { Some(PartyStore::open(&path)?) } else { None };
+        let Some(store) = store else { return Err(unknown(account)) };
+        match store.account_show(account)? {
+            Some(active) => Ok(active.charter),
+            None if store.account_pending_show(account)?.is_some() => Err(Failure::error(
+                Exit::Waiting,
+                "account-pending",
+                format!("`{account}` is not in force yet: its making was cut off, or a party is away"),
+            )),
+            None => Err(unknown(account)),
+        }
     }
 
     /// Asks for the PIN and opens the device; on the first call it makes the device.
@@ -239,6 +242,14 @@ impl Home {
         let pin = secret(self.global.pin_file.as_deref(), "COHOLD_PIN", prompt)?;
         Ok(String::clone(&pin))
     }
+}
+
+fn unknown(account: AccountId) -> anyhow::Error {
+    Failure::error(
+        Exit::Failed,
+        "unknown-account",
+        format!("`{account}` is not an account of this device: see `cohold account list`"),
+    )
 }
 
 impl Device {

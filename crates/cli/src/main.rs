@@ -24,7 +24,10 @@ use home::Home;
 use output::Output;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return Output::usage(&error),
+    };
     let output = Output { json: cli.global.json };
     match run(cli, output) {
         Ok(()) => ExitCode::SUCCESS,
@@ -49,6 +52,9 @@ fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
 
 async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
     let home = || Home::locate(&cli.global);
+    if cli.command.uses_accounts() {
+        account::take_up(output, &home()?).await?;
+    }
     match &cli.command {
         Command::Dev(args) => dev::run(output, &cli.global, args).await,
         Command::Doctor => doctor::run(output, &home()?).await,

@@ -65,6 +65,19 @@ impl Output {
         eprintln!("{words}");
     }
 
+    /// Prints what the parser of the command line says: help, version, or what is wrong. Without a
+    /// parsed line, `--json` is looked for among the words.
+    pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+        let _ = error.print();
+        if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+            let text = error.to_string();
+            let said = text.split("\n\n").next().unwrap_or_default();
+            let message = said.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
+            println!("{}", json!({"ok": false, "error": {"code": "usage", "message": message}}));
+        }
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    }
+
     /// Prints an error and tells the exit code.
     pub(crate) fn error(self, error: &anyhow::Error) -> ExitCode {
         let failure = error.downcast_ref::<Failure>();

@@ -17,6 +17,7 @@ use cohold_party::Refusal;
 use cohold_party::create::{self, Made};
 use cohold_party::refusal::Code;
 use cohold_party::verify::Reservation;
+use cohold_store::crash_point;
 use cohold_vault::{Passphrase, RecoveryFile, RecoveryPublic, StretchCost};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -102,7 +103,9 @@ impl Keeper for RecoveryKeeper {
     }
 
     fn keygen_keep(&self, made: &Made, now: u64) -> Result<(), KeepError> {
+        crash_point!("recovery.keep.before");
         self.write(made, now).map_err(|error| KeepError::Failed(format!("{error:#}")))?;
+        crash_point!("recovery.keep.after");
         *self.lock() = Some((made.charter.clone(), false));
         Ok(())
     }
@@ -121,7 +124,9 @@ impl Keeper for RecoveryKeeper {
         let mut kept = self.lock();
         let (own, active) = kept.as_mut().ok_or(KeepError::Unknown(account))?;
         create::check_activation(charter, own, &self.party).map_err(|e| KeepError::Failed(e.to_string()))?;
+        crash_point!("recovery.activate.before");
         finish(&self.folder, account, &self.party).map_err(|e| KeepError::Failed(e.to_string()))?;
+        crash_point!("recovery.activate.after");
         *active = true;
         Ok(())
     }

@@ -16,7 +16,7 @@ use cohold_party::rules::COIN_DECIMALS;
 use serde_json::{Value, json};
 
 use crate::args::{SendArgs, WaitArg};
-use crate::client::Client;
+use crate::client::{Client, Patience};
 use crate::home::{DEVICE, Device, Home};
 use crate::output::{Exit, Failure, Output, confirm};
 
@@ -39,31 +39,30 @@ pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow
 pub(crate) async fn with_server(output: Output, home: &Home, args: &SendArgs) -> anyhow::Result<Value> {
     let client = home.client()?;
     let charter = home.account(args.account)?.document;
+    let patience = Patience::new(output);
+    let (request, found) = match args.request {
+        Some(request) => (request, client.request_find(request).await?),
+        None => (RequestId::random(&mut cohold_node::rng()), None),
+    };
+    let chain = chain_id(&client, args.chain).await?;
+    let wanted = intent(args, &home.rules()?, chain, request)?;
+    let signers = signers(&charter, &args.with)?;
     let device = home.unlock()?;
-    let view = match args.request {
-        Some(request) => {
-            let view = client.request(request).await?;
-            let same =
-                view.account == args.account && wanted(&view.intent, args, &device.rules, &client).await?;
-            anyhow::ensure!(
-                same,
-                "request `{request}` is for something else: leave --request out to make a new one"
-            );
-            view
-        }
+    let view = match found {
+        Some(view) => same(view, &wanted)?,
         None => {
-            let chain = chain_id(&client, args.chain).await?;
-            let request = RequestId::random(&mut cohold_node::rng());
-            let intent = intent(args, &device.rules, chain, request)?;
-            client.request_create(&RequestCreate { intent }).await?
+            output.progress(&format!("request {request}"));
+            let body = RequestCreate { intent: wanted };
+            patience.call(async || client.request_create(&body).await).await?
         }
     };
-    if view.status != Status::Pending {
-        return finish(output, &client, view, args.wait).await;
+    if !matches!(view.status, Status::Pending | Status::Approved) {
+        return finish(output, &client, &patience, view, args.wait).await;
     }
     check_plan(&view.intent, &view.plan, &device.rules)?;
     let effects = shown(&view.plan, &device.rules.token_book())?;
-    if !args.yes && !confirm(&format!("{effects}?"))? {
+    let approved = view.status == Status::Approved;
+    if !approved && !args.yes && !confirm(&format!("{effects}?"))? {
         return Err(Failure::error(
             Exit::Failed,
             "not-confirmed",
@@ -73,11 +72,29 @@ pub(crate) async fn with_server(output: Output, home: &Home, args: &SendArgs) ->
     output.progress(&effects);
     let (runtime, _online) = device.online(&client, own_card(&device, &charter)?);
     anyhow::ensure!(runtime.ready(Duration::from_secs(10)).await, "the relay at the server does not answer");
-    let approval = approve(&device, &charter, &view.plan)?;
-    let signers = signers(&charter, &args.with)?;
-    let request = view.request;
-    let view = client.approve(request, &ApprovalCreate { approval, signers }).await?;
-    finish(output, &client, view, args.wait).await
+    if approved {
+        // This device approved these bytes before and was cut off; its share is still needed.
+        return finish(output, &client, &patience, view, args.wait).await;
+    }
+    let body = ApprovalCreate { approval: approve(&device, &charter, &view.plan)?, signers };
+    let view = patience.call(async || client.approve(request, &body).await).await?;
+    finish(output, &client, &patience, view, args.wait).await
+}
+
+/// An earlier request, if it is for what is wanted now.
+fn same(view: RequestView, wanted: &Intent) -> anyhow::Result<RequestView> {
+    let earlier = &view.intent;
+    let same = earlier.account == wanted.account
+        && earlier.chain_id == wanted.chain_id
+        && earlier.action == wanted.action;
+    if same {
+        return Ok(view);
+    }
+    Err(Failure::error(
+        Exit::Failed,
+        "idempotency-mismatch",
+        format!("request `{}` is for something else: leave --request out to make a new one", view.request),
+    ))
 }
 
 /// The device's card as the account has it.
@@ -169,12 +186,6 @@ pub(crate) async fn chain_id(client: &Client, given: Option<u64>) -> anyhow::Res
     }
 }
 
-async fn wanted(intent: &Intent, args: &SendArgs, rules: &Rules, client: &Client) -> anyhow::Result<bool> {
-    let chain = chain_id(client, args.chain).await?;
-    let again = self::intent(args, rules, chain, intent.request)?;
-    Ok(intent.chain_id == chain && intent.action == again.action)
-}
-
 /// Checks, from the bytes, that a plan does what was asked for, within this device's rules.
 pub(crate) fn check_plan(intent: &Intent, plan: &Plan, rules: &Rules) -> anyhow::Result<()> {
     let refuse = |message: String| {
@@ -213,7 +224,13 @@ fn signers(charter: &Charter, names: &[PartyName]) -> anyhow::Result<Option<Vec<
     Ok(Some(signers))
 }
 
-async fn finish(output: Output, client: &Client, view: RequestView, wait: WaitArg) -> anyhow::Result<Value> {
+async fn finish(
+    output: Output,
+    client: &Client,
+    patience: &Patience,
+    view: RequestView,
+    wait: WaitArg,
+) -> anyhow::Result<Value> {
     let request = view.request;
     let began = Instant::now();
     let (mut view, mut told) = (view, Status::Pending);
@@ -251,7 +268,7 @@ async fn finish(output: Output, client: &Client, view: RequestView, wait: WaitAr
             _ => {}
         }
         tokio::time::sleep(Duration::from_millis(if began.elapsed().as_secs() < 5 { 50 } else { 500 })).await;
-        view = client.request(request).await?;
+        view = patience.call(async || client.request(request).await).await?;
     }
 }
 

@@ -65,6 +65,10 @@ pub trait Keeper: Send + Sync + 'static {
     fn keygen_drop(&self, account: AccountId) -> Result<(), KeepError>;
     /// Charters that this party signed and that are not in force yet.
     fn pending(&self) -> Result<Vec<Charter>, KeepError>;
+    /// Accounts whose making the last stop cut off before a share was kept: the others wait in vain.
+    fn abandoned(&self) -> Vec<AccountId> {
+        Vec::new()
+    }
     /// Takes a fully signed charter into force; saying it again changes nothing.
     fn activate(&self, charter: &Signed<Charter>, now: u64) -> Result<(), KeepError>;
     /// An account in force.

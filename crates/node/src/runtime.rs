@@ -143,10 +143,15 @@ impl Runtime {
         }
     }
 
-    /// On every new connection: who we are, and every charter that still waits for others.
+    /// On every new connection: who we are, which accounts the last stop cut off, and every charter
+    /// that still waits for others.
     async fn say_hello(self: Arc<Self>) {
         let card = Signed::by(self.card.clone(), self.card.party.clone(), &self.keys.identity);
         self.tell(FromParty::Hello { card }).await;
+        for account in self.keeper.abandoned() {
+            let reason = "this party stopped before it kept its share".into();
+            self.tell(FromParty::KeygenFailed { account, reason }).await;
+        }
         let keeper = Arc::clone(&self.keeper);
         match blocking(move || keeper.pending()).await {
             Ok(pending) => {

@@ -26,17 +26,18 @@ pub struct VaultedKeeper {
     store: PartyStore,
     vault: Arc<dyn Vault>,
     party: PartyName,
+    abandoned: Vec<AccountId>,
 }
 
 impl VaultedKeeper {
     /// The keeper of `party`. Key generations that a crash cut off before a share was kept are
     /// forgotten here.
     pub fn new(store: PartyStore, vault: Arc<dyn Vault>, party: PartyName) -> Result<Self, StoreError> {
-        let forgotten = store.account_drop_unfinished()?;
-        if forgotten > 0 {
-            tracing::info!(forgotten, "unfinished key generations were abandoned");
+        let abandoned = store.account_drop_unfinished()?;
+        if !abandoned.is_empty() {
+            tracing::info!(accounts = abandoned.len(), "unfinished key generations were abandoned");
         }
-        Ok(Self { store, vault, party })
+        Ok(Self { store, vault, party, abandoned })
     }
 
     /// The store, for lists.
@@ -80,6 +81,10 @@ impl Keeper for VaultedKeeper {
 
     fn pending(&self) -> Result<Vec<Charter>, KeepError> {
         Ok(self.store.account_pending()?)
+    }
+
+    fn abandoned(&self) -> Vec<AccountId> {
+        self.abandoned.clone()
     }
 
     fn activate(&self, charter: &Signed<Charter>, _now: u64) -> Result<(), KeepError> {

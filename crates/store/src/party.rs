@@ -192,9 +192,19 @@ impl PartyStore {
         })
     }
 
-    /// Forgets all key generations that a crash or a stop cut off before a share was kept.
-    pub fn account_drop_unfinished(&self) -> Result<usize, StoreError> {
-        self.database.write(|tx| Ok(tx.execute("DELETE FROM accounts WHERE state = 'making'", [])?))
+    /// Forgets all key generations that a crash or a stop cut off before a share was kept, and says
+    /// which.
+    pub fn account_drop_unfinished(&self) -> Result<Vec<AccountId>, StoreError> {
+        self.database.write(|tx| {
+            let mut query = tx.prepare("DELETE FROM accounts WHERE state = 'making' RETURNING account")?;
+            let ids = query.query_map([], |row| row.get::<_, String>(0))?;
+            let parse = |text: String| {
+                text.parse().map_err(|e: cohold_model::ids::IdError| {
+                    Fail::Refused(StoreError::Row { table: "accounts", detail: e.to_string() })
+                })
+            };
+            ids.map(|id| parse(id?)).collect()
+        })
     }
 
     /// Charters whose share is kept, but which not all parties are known to have signed.
