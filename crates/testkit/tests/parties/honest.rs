@@ -39,13 +39,10 @@ fn an_account_comes_into_force_and_every_pair_signs() {
 }
 
 #[test]
-fn three_of_four_and_two_of_two() {
+fn three_of_four_sign() {
     let cluster = Cluster::start(4);
     let account = cluster.account(3);
     check_signs(&cluster, &account, &Wish::new(), &[1, 3, 4]);
-    let cluster = Cluster::start(2);
-    let account = cluster.account(2);
-    check_signs(&cluster, &account, &Wish::new(), &[1, 2]);
 }
 
 #[test]
