@@ -130,18 +130,22 @@ impl AccountKey {
     }
 
     /// The first t shares determine the polynomial; zero and every further share are checked (Feldman's
-    /// check in the exponent, so that a raised degree does not pass).
+    /// check in the exponent, so that a raised degree does not pass). Fewer than t must not do: a lower
+    /// degree would mean a lower threshold than the one that is written.
     fn interpolates(&self) -> bool {
-        let nodes: Vec<u64> = (1..=u64::from(self.threshold)).collect();
         let beyond = usize::from(self.threshold);
         let further = (self.threshold + 1..=self.parties()).map(u64::from);
         let expected = further.zip(self.public_shares.iter().skip(beyond)).chain([(0, &self.public_key)]);
-        expected.into_iter().all(|(x, point)| {
-            let weights = nodes.iter().map(|&node| lagrange(&nodes, node, x));
-            let terms = weights.zip(&self.public_shares);
-            let sum = terms.fold(ProjectivePoint::identity(), |sum, (weight, share)| sum + *share * weight);
-            sum.to_affine() == *point
-        })
+        let fits = expected.into_iter().all(|(x, point)| self.at(self.threshold, x) == *point);
+        fits && self.at(self.threshold - 1, 0) != self.public_key
+    }
+
+    /// The value at `x` of the polynomial through the first `count` public shares.
+    fn at(&self, count: u8, x: u64) -> AffinePoint {
+        let nodes: Vec<u64> = (1..=u64::from(count)).collect();
+        let weights = nodes.iter().map(|&node| lagrange(&nodes, node, x));
+        let terms = weights.zip(&self.public_shares);
+        terms.fold(ProjectivePoint::identity(), |sum, (weight, share)| sum + *share * weight).to_affine()
     }
 }
 

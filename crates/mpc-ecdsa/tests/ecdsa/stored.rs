@@ -102,6 +102,13 @@ fn damaged_auxiliary_data_is_refused() {
     assert_eq!(read(&swapped), Some(AuxiliaryError::Malformed), "another index");
 }
 
+#[test]
+fn a_raised_threshold_is_refused() {
+    let mut bytes = sample(2);
+    bytes[2] = 3;
+    assert!(Share::from_secret_bytes(&bytes).is_err(), "2-of-3 shares do not pass as 3-of-3");
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
