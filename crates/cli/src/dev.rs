@@ -273,7 +273,7 @@ fn write_settings(
     let mut text = format!("listen = \"127.0.0.1:{port}\"\ndatabase = \"server.sqlite\"\n");
     if let Some(chain) = chain {
         text += &format!(
-            "\n[[chain]]\nid = {LOCAL_CHAIN_ID}\nname = \"local\"\ncoin = \"ETH\"\nrpc_url = \"{}\"\nconfirmations = 1\n",
+            "\n[[chain]]\nid = {LOCAL_CHAIN_ID}\nname = \"local\"\ncoin = \"ETH\"\nrpc_url = \"{}\"\nconfirmations = 0\n",
             chain.url
         );
     }
