@@ -77,6 +77,10 @@ pub(crate) async fn drive<R: Run>(
         if let Some(output) = run.output() {
             return Ok((output, run));
         }
+        // What came before the session was cancelled is not looked at any more.
+        if inbox.is_closed() {
+            return Err(Broken::Cancelled);
+        }
         if Instant::now() >= deadline {
             return Err(Broken::Timeout);
         }

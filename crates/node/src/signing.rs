@@ -120,6 +120,8 @@ impl Runtime {
         };
         match blocking(noted).await {
             Ok(party) => {
+                // Whoever took a seat meanwhile may have looked before the ban was there.
+                self.cancel_account(account);
                 tracing::error!(%account, %party, "banned for ever from this key");
                 vec![party]
             }

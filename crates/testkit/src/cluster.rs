@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::PATIENCE;
 use crate::account::{Account, RULES, index};
 use crate::mail::Letter;
-use crate::party::{Party, Spec};
+use crate::party::{Party, Seal, Spec};
 use crate::relay::Relay;
 
 /// Parties, in the order in which accounts name them: `device`, `cosigner`, `guardian`, `node-4`, …
@@ -72,9 +72,20 @@ impl Cluster {
     /// `size` parties under these rules, all running.
     #[must_use]
     pub fn start_under(size: u8, rules: &str) -> Self {
+        Self::of((1..=size).map(|i| spec(i, rules)))
+    }
+
+    /// `size` parties that seal what they keep as in earnest, all running.
+    #[must_use]
+    pub fn start_sealed(size: u8) -> Self {
+        Self::of((1..=size).map(|i| Spec { seal: Seal::Memorised, ..spec(i, RULES) }))
+    }
+
+    /// These parties, all running.
+    #[must_use]
+    pub fn of(specs: impl Iterator<Item = Spec>) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let relay = Relay::open();
-        let specs = (1..=size).map(|i| spec(i, rules));
         let mut parties: Vec<Party> =
             specs.map(|spec| Party::new(folder.path().join(spec.party.as_str()), spec)).collect();
         parties.iter_mut().for_each(|party| party.start(relay.url()));
@@ -324,6 +335,7 @@ fn spec(i: u8, rules: &str) -> Spec {
         role,
         kind,
         rules: rules.into(),
+        seal: Seal::KeyFile,
     }
 }
 

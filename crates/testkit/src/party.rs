@@ -12,7 +12,7 @@ use cohold_node::vaulted::VaultedKeeper;
 use cohold_node::{Runtime, service};
 use cohold_party::Rules;
 use cohold_store::PartyStore;
-use cohold_vault::{SoftwareVault, Vault};
+use cohold_vault::{DeviceVault, Pin, SealContext, Sealed, SoftwareVault, StretchCost, Vault};
 use tokio::sync::watch;
 
 /// Who a party is to be.
@@ -28,7 +28,23 @@ pub struct Spec {
     pub kind: PartyKind,
     /// Its rules file.
     pub rules: String,
+    /// How it seals what it keeps.
+    pub seal: Seal,
 }
+
+/// How a party of the tests seals what it keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seal {
+    /// Under a key file: fast.
+    KeyFile,
+    /// As in earnest: a device under secret and [`PIN`], a node under [`PASSPHRASE`].
+    Memorised,
+}
+
+/// The PIN of sealed devices.
+pub const PIN: &str = "correct-horse-pin-7391";
+/// The passphrase of sealed nodes.
+pub const PASSPHRASE: &str = "battery-staple-passphrase-2846";
 
 /// A party.
 pub struct Party {
@@ -63,10 +79,11 @@ impl Party {
     pub fn new(folder: PathBuf, spec: Spec) -> Self {
         cohold_vault::file::private_folder(&folder).expect("a folder can be made");
         let config = format!(
-            "party = \"{}\"\nentity = \"{}\"\nkind = \"{}\"\nrelay = \"ws://127.0.0.1:1/\"\nvault = \"key-file\"\n",
+            "party = \"{}\"\nentity = \"{}\"\nkind = \"{}\"\nrelay = \"ws://127.0.0.1:1/\"\nvault = \"{}\"\n",
             spec.party,
             spec.entity,
             if spec.kind == PartyKind::Guardian { "guardian" } else { "cosigner" },
+            if spec.seal == Seal::KeyFile { "key-file" } else { "passphrase" },
         );
         write(&folder.join("node.toml"), &config);
         write(&folder.join("rules.toml"), &spec.rules);
@@ -119,6 +136,16 @@ impl Party {
         PartyStore::open(&open(&self.folder, &self.spec).database).expect("the database opens")
     }
 
+    /// The party's seed, out of its folder: what all its keys are made from.
+    #[must_use]
+    pub fn seed(&self) -> Vec<u8> {
+        let bytes = std::fs::read(self.folder.join("identity.sealed")).expect("a party has an identity");
+        let sealed = Sealed::from_bytes(bytes).expect("the seed is sealed");
+        let place = SealContext::of_party(self.spec.party.clone());
+        let seed = open(&self.folder, &self.spec).vault.open(&place, &sealed);
+        seed.expect("the vault opens the seed").to_vec()
+    }
+
     /// The party's folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -134,23 +161,36 @@ impl Drop for Party {
     }
 }
 
-/// A node's folder as a node opens it; a device's with a key file in place of secret and PIN.
+/// A node's folder as a node opens it, a device's as a device does.
 fn open(folder: &Path, spec: &Spec) -> Opened {
     let home = folder.join("node.toml");
     if spec.kind != PartyKind::Device {
-        let home = NodeHome::open(&home, || Err("no passphrase is needed".into()));
+        let home = NodeHome::open(&home, || match spec.seal {
+            Seal::KeyFile => Err("no passphrase is needed".into()),
+            Seal::Memorised => Ok(PASSPHRASE.into()),
+        });
         let NodeHome { keys, vault, rules, database, .. } = home.expect("the folder opens");
         return Opened { keys, vault, rules, database };
     }
-    let path = folder.join("device.key");
-    let vault = match path.exists() {
-        true => SoftwareVault::key_file_open(&path),
-        false => SoftwareVault::key_file_create(&path),
-    };
-    let vault = Arc::new(vault.expect("the key file opens"));
+    let vault = open_device(folder, spec.seal);
     let keys = open_keys(folder, vault.as_ref(), &spec.party).expect("the identity opens");
     let rules = Rules::parse(&spec.rules).expect("the rules are read");
     Opened { keys, vault, rules, database: folder.join("device.sqlite") }
+}
+
+fn open_device(folder: &Path, seal: Seal) -> Arc<dyn Vault> {
+    let (path, pin) = (folder.join("device.key"), || Pin::entered(PIN.into()).expect("a PIN that fits"));
+    let (attempts, now) = (DeviceVault::attempts(folder), cohold_node::now());
+    match (seal, path.exists()) {
+        (Seal::KeyFile, true) => Arc::new(SoftwareVault::key_file_open(&path).expect("the key file opens")),
+        (Seal::KeyFile, false) => Arc::new(SoftwareVault::key_file_create(&path).expect("a new key file")),
+        (Seal::Memorised, true) => {
+            Arc::new(DeviceVault::open(folder, &pin(), &attempts, now).expect("the device opens"))
+        }
+        (Seal::Memorised, false) => {
+            Arc::new(DeviceVault::create(folder, &pin(), StretchCost::FLOOR).expect("a new device"))
+        }
+    }
 }
 
 fn write(path: &Path, text: &str) {

@@ -70,6 +70,8 @@ fn a_key_generation_that_was_cut_off_is_abandoned() {
     for i in 1..=2 {
         cluster.start_again(i);
         let store = cluster.party(i).keeper().store();
+        let reason = cluster.made(i, 0, id).unwrap_err();
+        assert!(reason.contains("before it kept its share"), "{reason}");
         assert_eq!(store.account_pending().unwrap(), []);
         assert!(store.account_show(id).unwrap().is_none());
         assert_eq!(cluster.listed(i), 0);

@@ -1,9 +1,10 @@
 //! Bytes that are no words, and words from those who have no say.
 
-use cohold_model::{Document as _, RequestId};
-use cohold_party::wire::{FromParty, PLAIN_BYTES_MAX, ToParty};
+use cohold_model::{Digest, Document as _, Epoch, IdentitySecret, RequestId, SessionId};
+use cohold_mpc::Envelope;
+use cohold_party::wire::{FromParty, Message, PLAIN_BYTES_MAX, ToParty};
 use cohold_relay::{Address, BODY_BYTES_MAX};
-use cohold_testkit::account::Wish;
+use cohold_testkit::account::{Wish, index};
 use cohold_testkit::{Account, Cluster};
 
 /// Nothing that was said so far was signed, and an honest order is.
@@ -77,7 +78,7 @@ fn a_party_is_not_the_coordinator() {
         ToParty::Keygen { proposal: cluster.proposal(cluster.terms(2)) },
         ToParty::Sign(Box::new(order)),
     ] {
-        let body = cohold_party::wire::Message::encode_plain(&words).unwrap();
+        let body = Message::encode_plain(&words).unwrap();
         cluster.relay.post(pretended, cluster.identity(1), body);
     }
     for i in [1, 2] {
@@ -131,4 +132,36 @@ fn an_account_in_force_is_not_abandoned() {
         assert_eq!(cluster.listed(i), 1);
     }
     check_unmoved(&cluster, &account);
+}
+
+/// Somebody who is in no account floods the parties with envelopes, most of them for the very session
+/// that is about to begin: honest envelopes are lost, sent again, and the session ends well.
+#[test]
+fn a_flood_of_strays_only_delays() {
+    let cluster = Cluster::start(2);
+    let account = cluster.account(2);
+    let order = account.order(&Wish::new(), cluster.party(1), &[1, 2], 1);
+    let stranger = IdentitySecret::random(&mut cohold_node::rng()).public();
+    for (to, from) in [(1, 2), (2, 1)] {
+        for i in 0..600_u16 {
+            let session = if i % 4 == 0 { SessionId(Digest([7; 32])) } else { order.session() };
+            let envelope = Envelope {
+                account: account.id(),
+                epoch: Epoch::FIRST,
+                session,
+                round: 1 + i % 3,
+                from: index(from),
+                to: index(to),
+                sealed: vec![7; 5000],
+            };
+            let body = Message::<FromParty>::encode_sealed(&envelope).unwrap();
+            cluster.relay.post(Address::Party(stranger), cluster.identity(to), body);
+        }
+    }
+    for answer in cluster.sign(&order).values() {
+        account.assemble(&order.plan, answer.signature().unwrap()).unwrap();
+    }
+    for i in [1, 2] {
+        assert_eq!(cluster.banned(i, account.id()), []);
+    }
 }
