@@ -20,16 +20,16 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Print one JSON value on standard output; progress and errors go to standard error.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     pub(crate) json: bool,
     /// The device's folder: its share, its rules, its settings.
-    #[arg(long, global = true, value_name = "DIR", env = "COHOLD_HOME")]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "DIR", env = "COHOLD_HOME")]
     pub(crate) home: Option<PathBuf>,
     /// The coordinator's URL; otherwise from the device's `config.toml`.
-    #[arg(long, global = true, value_name = "URL", env = "COHOLD_SERVER")]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "URL", env = "COHOLD_SERVER")]
     pub(crate) server: Option<String>,
     /// A file with the PIN; otherwise `COHOLD_PIN` or a prompt.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "FILE")]
     pub(crate) pin_file: Option<PathBuf>,
 }
 
@@ -39,6 +39,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  cohold dev --chain\n  cohold dev --dir ./cohold-dev --chain")]
     Dev(DevArgs),
     /// Say what is missing on this machine and how to get it.
+    #[command(after_help = "Examples:\n  cohold doctor\n  cohold --home ./cohold-dev/device doctor --json")]
     Doctor,
     /// The whole story on a chain of its own: create, fund, send, leave the provider.
     #[command(after_help = "Examples:\n  cohold demo\n  cohold demo --json > story.json")]
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Account(AccountCommand),
     /// Print an account's address.
+    #[command(after_help = "Example:\n  cohold address acc_…")]
     Address {
         /// The account.
         account: AccountId,
@@ -83,6 +85,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  cohold node --config node.toml")]
     Node(NodeArgs),
     /// Measure against the raw crates in the same run.
+    #[command(after_help = "Example:\n  cohold bench --seconds 10")]
     Bench(BenchArgs),
     /// Run a program that ends with its parent.
     #[command(hide = true)]
@@ -144,8 +147,10 @@ pub(crate) enum AccountCommand {
         cohold account create --threshold 2 --party me:device --party me:recovery --party acme:cosigner --party acme:guardian")]
     Create(CreateArgs),
     /// List the accounts of this device.
+    #[command(after_help = "Example:\n  cohold account list")]
     List,
     /// Show an account: its charter in words.
+    #[command(after_help = "Example:\n  cohold account show acc_…")]
     Show {
         /// The account.
         account: AccountId,
@@ -260,12 +265,14 @@ pub(crate) struct SendArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RequestCommand {
     /// List requests, newest first.
+    #[command(after_help = "Examples:\n  cohold request list\n  cohold request list --account acc_…")]
     List {
         /// Of this account only.
         #[arg(long)]
         account: Option<AccountId>,
     },
     /// Show a request: what it does, who approved, how far it is.
+    #[command(after_help = "Example:\n  cohold request show req_…")]
     Show {
         /// The request.
         request: RequestId,
@@ -275,12 +282,17 @@ pub(crate) enum RequestCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CustodyCommand {
     /// Build the model of an account from its charter and its parties' signed word, and print the certificate.
+    #[command(
+        after_help = "Examples:\n  cohold custody show acc_…\n  cohold custody show acc_… --json > certificate.json"
+    )]
     Show {
         /// The account.
         account: AccountId,
     },
     /// Evaluate a model file.
-    #[command(after_help = "Example:\n  cohold custody evaluate model.json --json")]
+    #[command(
+        after_help = "Examples:\n  cohold custody evaluate model.json --json\n  cohold custody evaluate - < model.json"
+    )]
     Evaluate {
         /// The model file; `-` reads standard input.
         file: PathBuf,
@@ -308,6 +320,7 @@ pub(crate) enum RecoveryCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum PartyCommand {
     /// List the parties that the server knows.
+    #[command(after_help = "Example:\n  cohold party list")]
     List,
     /// Trust a party by the fingerprint that its operator gave you.
     #[command(after_help = "Example:\n  cohold party pin cosigner 0123456789abcdef")]
@@ -341,4 +354,13 @@ pub(crate) struct BenchArgs {
     /// Seconds for each throughput figure.
     #[arg(long, default_value_t = 5)]
     pub(crate) seconds: u64,
+    /// Payments one after the other for each latency figure.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) payments: usize,
+    /// Payments side by side for the throughput figure.
+    #[arg(long, default_value_t = 16)]
+    pub(crate) width: usize,
+    /// Accounts in the co-signer's database for the figure of a full one.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) accounts: u32,
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::home::Home;
-use crate::output::{Exit, Failure, Output};
+use crate::output::{Exit, Output, Told};
 
 struct Finding {
     what: &'static str,
@@ -34,11 +34,7 @@ pub(crate) async fn run(output: Output, home: &Home) -> anyhow::Result<()> {
         };
         findings.iter().map(line).collect::<Vec<_>>().join("\n")
     })?;
-    if good {
-        Ok(())
-    } else {
-        Err(Failure::error(Exit::Failed, "missing", "something that is needed is missing; see above"))
-    }
+    if good { Ok(()) } else { Err(Told(Exit::Failed).into()) }
 }
 
 async fn anvil() -> Finding {

@@ -42,7 +42,8 @@ pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow
     let chain = Chain::new(endpoint)?;
     let chain_id = chain.chain_id().await?;
     if let Some(wanted) = args.chain.filter(|wanted| *wanted != chain_id) {
-        anyhow::bail!("the endpoint serves chain {chain_id}, not chain {wanted}");
+        let message = format!("the endpoint serves chain {chain_id}, not chain {wanted}");
+        return Err(Failure::error(Exit::Usage, "wrong-chain", message));
     }
     let request = RequestId::random(&mut cohold_node::rng());
     let intent = intent(args, &device.rules, chain_id, request)?;
@@ -134,22 +135,22 @@ fn locals(device: &Device, charter: &Charter, args: &SendArgs) -> anyhow::Result
         let (public, Opened { keys, share }) =
             recovery::open(path, args.recovery_passphrase_file.as_deref())?;
         let place = path.display();
-        anyhow::ensure!(
-            public.account == charter.terms.account,
-            "`{place}` belongs to account {}",
-            public.account
-        );
-        anyhow::ensure!(
-            public.charter == charter.digest(),
-            "`{place}` was made under another charter of this account"
-        );
+        let wrong = |message| Failure::error(Exit::Usage, "wrong-recovery-file", message);
+        if public.account != charter.terms.account {
+            return Err(wrong(format!("`{place}` belongs to account {}", public.account)));
+        }
+        if public.charter != charter.digest() {
+            return Err(wrong(format!("`{place}` was made under another charter of this account")));
+        }
         let (index, card) =
             charter.terms.party(&public.party).context("the recovery share is not in the charter")?;
         anyhow::ensure!(
             card.identity == keys.identity(),
             "`{place}` is not the share that the charter names"
         );
-        anyhow::ensure!(locals.iter().all(|local| local.index != index), "`{place}` is given twice");
+        if locals.iter().any(|local| local.index == index) {
+            return Err(wrong(format!("`{place}` holds a share that is given already")));
+        }
         locals.push(Local { index, keys: std::sync::Arc::new(keys), share });
     }
     let threshold = usize::from(charter.terms.threshold);

@@ -3,6 +3,8 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use cohold_server::ServeError;
+use cohold_store::StoreError;
 use serde::Serialize;
 use serde_json::json;
 
@@ -39,6 +41,29 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn error(exit: Exit, code: &str, message: impl Into<String>) -> anyhow::Error {
         Self { exit, code: code.into(), message: message.into() }.into()
+    }
+}
+
+/// The command failed, and its result said so already.
+#[derive(Debug, thiserror::Error)]
+#[error("failed, as said above")]
+pub(crate) struct Told(pub(crate) Exit);
+
+/// The code of an error from a library.
+fn foreign_code(error: &anyhow::Error) -> &'static str {
+    let store = error.downcast_ref::<StoreError>().or_else(|| match error.downcast_ref::<ServeError>() {
+        Some(ServeError::Store(error)) => Some(error),
+        _ => None,
+    });
+    match store {
+        Some(StoreError::Damaged { .. } | StoreError::Row { .. }) => "database-damaged",
+        Some(StoreError::Full(_)) => "disk-full",
+        Some(StoreError::Busy(_)) => "database-busy",
+        Some(StoreError::Newer { .. }) => "database-newer",
+        Some(StoreError::Sqlite { .. } | StoreError::File { .. }) => "database",
+        None if error.is::<cohold_node::config::ConfigError>() => "config",
+        None if error.is::<cohold_server::ConfigError>() => "config",
+        None => "failed",
     }
 }
 
@@ -80,9 +105,12 @@ impl Output {
 
     /// Prints an error and tells the exit code.
     pub(crate) fn error(self, error: &anyhow::Error) -> ExitCode {
+        if let Some(Told(exit)) = error.downcast_ref::<Told>() {
+            return ExitCode::from(exit.code());
+        }
         let failure = error.downcast_ref::<Failure>();
         let exit = failure.map_or(Exit::Failed, |f| f.exit);
-        let code = failure.map_or("failed", |f| f.code.as_str());
+        let code = failure.map_or_else(|| foreign_code(error), |f| f.code.as_str());
         eprintln!("error: {error:#}");
         if self.json {
             println!("{}", json!({"ok": false, "error": {"code": code, "message": format!("{error:#}")}}));
