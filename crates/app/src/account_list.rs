@@ -2,7 +2,7 @@
 
 use cohold_api::{AccountView, BalanceQuery, BalanceView, PAGE_LIMIT_MAX, Page, PageQuery, PartyView};
 use cohold_chain_evm::Address;
-use cohold_model::account::Card;
+use cohold_model::account::{Card, PartyKind};
 use cohold_model::charter::Charter;
 use cohold_model::intent::Asset;
 use cohold_model::{AccountId, Signed};
@@ -37,11 +37,14 @@ impl Coordinator {
         Ok(page(items, limit, |view| view.account.to_string()))
     }
 
-    /// Everybody who said hello, those heard last first.
+    /// Every node that said hello, those heard last first. Devices and recovery shares are their users'
+    /// own business.
     pub async fn party_list(&self) -> Result<Vec<PartyView>, Error> {
         let cards = self.stored(|store| store.party_list()).await?;
         let view = |card: Signed<Card>| PartyView { online: self.is_online(&card.document.identity), card };
-        Ok(cards.into_iter().map(view).collect())
+        let is_node =
+            |card: &Signed<Card>| matches!(card.document.kind, PartyKind::Cosigner | PartyKind::Guardian);
+        Ok(cards.into_iter().filter(is_node).map(view).collect())
     }
 
     /// What an account has, as its chain's endpoint tells it.

@@ -181,7 +181,7 @@ fn is_recovery(party: &PartyName) -> bool {
 }
 
 /// Whose device this is within the account: an enterprise's own, where the template says so.
-fn own_entity(device: &Device, template: Template, known: &[PartyView]) -> EntityName {
+pub(crate) fn own_entity(device: &Device, template: Template, known: &[PartyView]) -> EntityName {
     let cosigner = known.iter().map(|view| &view.card.document).find(|card| card.kind == PartyKind::Cosigner);
     match (template, cosigner) {
         (Template::Enterprise, Some(card)) => card.entity.clone(),
@@ -189,58 +189,62 @@ fn own_entity(device: &Device, template: Template, known: &[PartyView]) -> Entit
     }
 }
 
-/// The card of a node, if the user pinned exactly this key.
-fn node_card(
+/// The card of a node, if the user pinned exactly this key. Anybody may say hello under any name, so
+/// the pinned key decides among several.
+pub(crate) fn node_card(
     home: &Home,
     known: &[PartyView],
     party: &PartyName,
     entity: Option<&EntityName>,
 ) -> anyhow::Result<Card> {
-    let view = known.iter().find(|view| view.card.document.party == *party).ok_or_else(|| {
+    let refuse = |exit, code: &str, message: String| Err(Failure::error(exit, code, message));
+    let genuine = |view: &&PartyView| {
+        let card = &view.card.document;
+        card.party == *party && view.card.is_signed_by(party, &card.identity)
+    };
+    let shown: Vec<&PartyView> = known.iter().filter(genuine).collect();
+    let fingerprint = |view: &PartyView| view.card.document.identity.fingerprint();
+    let Some(first) = shown.first() else {
         let names: Vec<&str> = known.iter().map(|v| v.card.document.party.as_str()).collect();
-        Failure::error(
+        let names = names.join(", ");
+        return refuse(
             Exit::Failed,
             "unknown-party",
-            format!("the server knows no party `{party}`, only: {}", names.join(", ")),
-        )
-    })?;
+            format!("the server knows no party `{party}`, only: {names}"),
+        );
+    };
+    let Some(pinned) = home.pins()?.remove(party) else {
+        let found = fingerprint(first);
+        return refuse(
+            Exit::Failed,
+            "not-pinned",
+            format!(
+                "`{party}` is not trusted yet: compare `{found}` with what its operator says, then run `cohold party pin {party} {found}`"
+            ),
+        );
+    };
+    let Some(view) = shown.iter().find(|view| fingerprint(view) == pinned) else {
+        let found = fingerprint(first);
+        return refuse(
+            Exit::Failed,
+            "pin-mismatch",
+            format!(
+                "the server shows `{party}` with the key `{found}`, but you pinned `{pinned}`: do not go on before its operator explains it"
+            ),
+        );
+    };
     let card = &view.card.document;
-    let fingerprint = card.identity.fingerprint();
-    let genuine = view.card.is_signed_by(party, &card.identity);
-    match home.pins()?.get(party) {
-        Some(pinned) if *pinned == fingerprint && genuine => {}
-        Some(pinned) => {
-            return Err(Failure::error(
-                Exit::Failed,
-                "pin-mismatch",
-                format!(
-                    "the server shows `{party}` with the key `{fingerprint}`, but you pinned `{pinned}`: do not go on before its operator explains it"
-                ),
-            ));
-        }
-        None => {
-            return Err(Failure::error(
-                Exit::Failed,
-                "not-pinned",
-                format!(
-                    "`{party}` is not trusted yet: compare `{fingerprint}` with what its operator says, then run `cohold party pin {party} {fingerprint}`"
-                ),
-            ));
-        }
-    }
     if !view.online {
-        return Err(Failure::error(
+        return refuse(
             Exit::Waiting,
             "party-away",
             format!("`{party}` is not connected: start it and try again"),
-        ));
+        );
     }
     match entity {
-        Some(entity) if *entity != card.entity => Err(Failure::error(
-            Exit::Usage,
-            "entity",
-            format!("`{party}` is run by `{}`, not by `{entity}`", card.entity),
-        )),
+        Some(entity) if *entity != card.entity => {
+            refuse(Exit::Usage, "entity", format!("`{party}` is run by `{}`, not by `{entity}`", card.entity))
+        }
         _ => Ok(card.clone()),
     }
 }
@@ -256,7 +260,7 @@ fn recovery_passphrase(args: &CreateArgs) -> anyhow::Result<zeroize::Zeroizing<S
     Ok(text)
 }
 
-fn propose(
+pub(crate) fn propose(
     device: &Device,
     template: Template,
     threshold: u8,
