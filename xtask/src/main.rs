@@ -17,6 +17,7 @@ usage: cargo xtask COMMAND
 
   demo [ARGS]        install what is missing, build, run `cohold demo ARGS`
                      (`cargo xtask demo --json` prints one JSON object on standard output, nothing else)
+  bench [ARGS]       install what is missing, build with optimisation, run `cohold bench ARGS`
   test [ARGS]        install what is missing, build, run every test; with ARGS, `cargo test ARGS`
   check [STEP…]      everything in CI beyond the tests: format, tidy, contracts, clippy, wasm, docs, deny
   contracts          compile contracts/*.sol into their committed artifacts
@@ -47,6 +48,7 @@ fn dispatch(root: &Path, command: &str, rest: &[String]) -> anyhow::Result<ExitC
     let args: Vec<&str> = rest.iter().map(String::as_str).collect();
     match (command, args.as_slice()) {
         ("demo", args) => return run::demo(root, args),
+        ("bench", args) => return run::bench(root, args),
         ("test", args) => return run::test(root, args),
         ("check", steps) => check::check(root, steps)?,
         ("contracts", []) => contracts::write(root)?,

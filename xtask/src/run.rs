@@ -1,4 +1,4 @@
-//! The README's two commands: `demo` and `test`.
+//! The README's commands: `demo`, `test` and `bench`.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -11,11 +11,21 @@ use crate::{metadata, shell};
 
 /// Installs, builds, then becomes `cohold demo`: signals, exit code and standard output are its own.
 pub(crate) fn demo(root: &Path, args: &[&str]) -> Result<ExitCode> {
+    become_cohold(root, "debug", &[], &[&["demo"], args.strip_prefix(&["--"]).unwrap_or(args)].concat())
+}
+
+/// Installs, builds with optimisation, then becomes `cohold bench`.
+pub(crate) fn bench(root: &Path, args: &[&str]) -> Result<ExitCode> {
+    let args = [&["bench"], args.strip_prefix(&["--"]).unwrap_or(args)].concat();
+    become_cohold(root, "release", &["--release"], &args)
+}
+
+fn become_cohold(root: &Path, folder: &str, profile: &[&str], args: &[&str]) -> Result<ExitCode> {
     let anvil = install::install(root)?;
-    shell::run(&mut shell::cargo(root, &["build", "--locked", "--package", "cohold", "--bin", "cohold"]))?;
-    let binary = metadata::target_folder(root)?.join("debug/cohold");
-    let args = args.strip_prefix(&["--"]).unwrap_or(args);
-    let error = Command::new(&binary).arg("demo").args(args).env(ANVIL_VARIABLE, anvil).exec();
+    let build = ["build", "--locked", "--package", "cohold", "--bin", "cohold"];
+    shell::run(&mut shell::cargo(root, &[&build, profile].concat()))?;
+    let binary = metadata::target_folder(root)?.join(folder).join("cohold");
+    let error = Command::new(&binary).args(args).env(ANVIL_VARIABLE, anvil).exec();
     Err(error).with_context(|| format!("cannot start `{}`", binary.display()))
 }
 

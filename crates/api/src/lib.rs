@@ -34,7 +34,7 @@ pub mod route {
     pub const BALANCE: &str = "/v1/accounts/{account}/balance";
     /// `POST` [`super::RequestCreate`], `GET` with [`super::PageQuery`] a [`super::Page`] of [`super::RequestView`].
     pub const REQUESTS: &str = "/v1/requests";
-    /// `GET`: [`super::RequestView`].
+    /// `GET` with [`super::RequestQuery`]: [`super::RequestView`].
     pub const REQUEST: &str = "/v1/requests/{request}";
     /// `POST` [`super::ApprovalCreate`]: [`super::RequestView`].
     pub const APPROVALS: &str = "/v1/requests/{request}/approvals";
@@ -44,6 +44,8 @@ pub mod route {
 
 /// The most items on a page.
 pub const PAGE_LIMIT_MAX: u32 = 200;
+/// The longest that an answer waits for a request to come further, in seconds.
+pub const WAIT_SECONDS_MAX: u32 = 20;
 /// The largest request body in bytes.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 
@@ -203,6 +205,19 @@ pub struct BalanceView {
 pub struct RequestCreate {
     /// What somebody wants.
     pub intent: Intent,
+}
+
+/// Whether to answer at once, or to wait until a request has come further.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestQuery {
+    /// Answer as soon as the request has come to this status or beyond, or has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_status: Option<Status>,
+    /// Answer after this many seconds at the latest, wherever the request stands then; absent or
+    /// more than [`WAIT_SECONDS_MAX`] counts as that. A busy server may answer at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_seconds: Option<u32>,
 }
 
 /// A request as the coordinator sees it.

@@ -42,6 +42,7 @@ impl Coordinator {
         crash_point!("server.approved");
         match outcome {
             ApproveOutcome::Approved(row) => {
+                self.bells.ring(request);
                 self.sign_begin(request);
                 Ok(request_view(*row))
             }

@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::follow::Follower;
 use crate::request_sign::Sessions;
 use crate::statements::StatementBook;
+use crate::wait::Bells;
 
 /// Seconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -61,6 +62,7 @@ pub struct Coordinator {
     pub(crate) sessions: Sessions,
     pub(crate) statements: StatementBook,
     pub(crate) follower: Follower,
+    pub(crate) bells: Bells,
 }
 
 impl Coordinator {
@@ -79,6 +81,7 @@ impl Coordinator {
             sessions: Sessions::default(),
             statements: StatementBook::default(),
             follower: Follower::default(),
+            bells: Bells::default(),
         })
     }
 

@@ -107,6 +107,7 @@ impl Coordinator {
         let settlement = match (inclusion.succeeded, deep) {
             (true, false) => {
                 if self.stored(move |store| store.request_mined(request, block, now)).await? {
+                    self.bells.ring(request);
                     tracing::info!(%request, block, "mined");
                 }
                 crash_point!("server.mined");
@@ -123,6 +124,7 @@ impl Coordinator {
         let (status, reason) = settlement;
         let settlement = Settlement { status, block, reason, signers: self.signer_names(row).await? };
         if self.stored(move |store| store.request_settle(request, &settlement, now)).await? {
+            self.bells.ring(request);
             tracing::info!(%request, %status, block, "settled");
         }
         crash_point!("server.settled");
@@ -142,6 +144,7 @@ impl Coordinator {
         if row.status == Status::Mined {
             tracing::warn!(%request, "the block of a transaction was undone");
             self.stored(move |store| store.request_unmined(request, now)).await?;
+            self.bells.ring(request);
         }
         let unreachable = |error| Error::ChainUnreachable(entry.view.chain_id, error);
         match entry.chain.transaction(&hash).await.map_err(unreachable)? {

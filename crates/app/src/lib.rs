@@ -21,6 +21,7 @@ pub mod resume;
 pub mod signers;
 pub mod statements;
 mod view;
+mod wait;
 
 pub use coordinator::{ChainEntry, Clock, Coordinator, system_clock};
 pub use error::{ApprovalFault, Class, Error};

@@ -43,6 +43,7 @@ impl Coordinator {
         let raw = HexBytes(signed.raw);
         let kept = self.stored(move |store| store.request_signed(request, &raw, &hash, now)).await?;
         crash_point!("server.signed");
+        self.bells.ring(request);
         self.sessions.tell(request, Word::Signed);
         if kept {
             let this = Arc::clone(self);
@@ -80,6 +81,7 @@ impl Coordinator {
         match broadcast {
             Broadcast::Accepted | Broadcast::AlreadyKnown => {
                 self.stored(move |store| store.request_submitted(request, now)).await?;
+                self.bells.ring(request);
                 crash_point!("server.submitted");
                 Ok(())
             }

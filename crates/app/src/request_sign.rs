@@ -119,6 +119,7 @@ impl Coordinator {
         let now = self.now();
         tracing::info!(%request, %status, reason, "request ended");
         self.stored(move |store| store.request_end(request, status, &reason, now)).await?;
+        self.bells.ring(request);
         crash_point!("server.request-ended");
         Ok(())
     }

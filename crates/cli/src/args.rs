@@ -85,7 +85,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  cohold node --config node.toml")]
     Node(NodeArgs),
     /// Measure against the raw crates in the same run.
-    #[command(after_help = "Example:\n  cohold bench --seconds 10")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask bench\n  cohold bench --seconds 10 --json > figures.json"
+    )]
     Bench(BenchArgs),
     /// Run a program that ends with its parent.
     #[command(hide = true)]

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use cohold_api::{
     AccountCreate, AccountView, ApprovalCreate, BalanceQuery, BalanceView, ChainView, Page, PageQuery,
-    PartyView, Problem, RequestCreate, RequestView, Statements, route,
+    PartyView, Problem, RequestCreate, RequestQuery, RequestView, Statements, route,
 };
+use cohold_model::receipt::Status;
 use cohold_model::{AccountId, RequestId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -79,6 +80,16 @@ impl Client {
 
     pub(crate) async fn request(&self, request: RequestId) -> anyhow::Result<RequestView> {
         self.get(&route::REQUEST.replace("{request}", &request.to_string()), &()).await
+    }
+
+    /// A request, as soon as it has come to `status` or ended; after some seconds wherever it stands.
+    pub(crate) async fn request_wait(
+        &self,
+        request: RequestId,
+        status: Status,
+    ) -> anyhow::Result<RequestView> {
+        let query = RequestQuery { wait_status: Some(status), wait_seconds: None };
+        self.get(&route::REQUEST.replace("{request}", &request.to_string()), &query).await
     }
 
     /// A request, if the server knows it.

@@ -101,7 +101,8 @@ fn step(output: Output, number: u8, words: &str) {
     output.progress(&format!("\n{number}. {words}"));
 }
 
-fn prepare(place: &Path) -> anyhow::Result<Home> {
+/// A device with a PIN of its own in a temporary folder.
+pub(crate) fn prepare(place: &Path) -> anyhow::Result<Home> {
     let pin = place.join("pin");
     private_create(&pin, PIN.as_bytes())?;
     private_create(&place.join("passphrase"), PASSPHRASE.as_bytes())?;

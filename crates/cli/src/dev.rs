@@ -122,7 +122,8 @@ impl Dev {
         Ok(())
     }
 
-    async fn wait_for_nodes(&self) -> anyhow::Result<()> {
+    /// Waits until the server sees all nodes.
+    pub(crate) async fn wait_for_nodes(&self) -> anyhow::Result<()> {
         let client = Client::new(&self.url, &self.token)?;
         let all_here = async {
             loop {
@@ -158,6 +159,17 @@ impl Dev {
                 format!("the {name} ended by itself: see {}", folder.join(name).join("log").display()),
             )),
         }
+    }
+
+    /// The process of a node that runs.
+    pub(crate) fn node_pid(&self, name: &str) -> anyhow::Result<u32> {
+        let node = self.nodes.iter().find(|(node, _)| *node == name);
+        node.and_then(|(_, child)| child.id()).with_context(|| format!("the {name} does not run"))
+    }
+
+    /// The process of the server.
+    pub(crate) fn server_pid(&self) -> anyhow::Result<u32> {
+        self.server.id().context("the server does not run")
     }
 
     /// Stops one node.

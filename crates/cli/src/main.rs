@@ -3,6 +3,7 @@
 mod account;
 mod alone;
 mod args;
+mod bench;
 mod chain;
 mod client;
 mod custody;
@@ -79,7 +80,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Faucet(args) => dev::faucet(output, &home()?, args).await,
         Command::Server(args) => services::server(output, args).await,
         Command::Node(args) => services::node(output, args).await,
-        Command::Bench(_args) => anyhow::bail!("not yet"),
+        Command::Bench(args) => bench::run(output, args).await,
         Command::Child { .. } | Command::Completions { .. } => Ok(()),
     }
 }

@@ -24,6 +24,8 @@ use crate::output::{Exit, Failure, Output, confirm};
 const VALID_SECONDS: u64 = 600;
 /// How long to wait for signing and mining.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long to pause when the server would not wait.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// `cohold send`.
 pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow::Result<()> {
@@ -48,6 +50,7 @@ pub(crate) async fn with_server(output: Output, home: &Home, args: &SendArgs) ->
     let wanted = intent(args, &home.rules()?, chain, request)?;
     let signers = signers(&charter, &args.with)?;
     let device = home.unlock()?;
+    let book = device.rules.token_book();
     let view = match found {
         Some(view) => same(view, &wanted)?,
         None => {
@@ -57,10 +60,10 @@ pub(crate) async fn with_server(output: Output, home: &Home, args: &SendArgs) ->
         }
     };
     if !matches!(view.status, Status::Pending | Status::Approved) {
-        return finish(output, &client, &patience, view, args.wait).await;
+        return finish(output, &client, &book, &patience, view, args.wait).await;
     }
     check_plan(&view.intent, &view.plan, &device.rules)?;
-    let effects = shown(&view.plan, &device.rules.token_book())?;
+    let effects = shown(&view.plan, &book)?;
     let approved = view.status == Status::Approved;
     if !approved && !args.yes && !confirm(&format!("{effects}?"))? {
         return Err(Failure::error(
@@ -74,11 +77,11 @@ pub(crate) async fn with_server(output: Output, home: &Home, args: &SendArgs) ->
     anyhow::ensure!(runtime.ready(Duration::from_secs(10)).await, "the relay at the server does not answer");
     if approved {
         // This device approved these bytes before and was cut off; its share is still needed.
-        return finish(output, &client, &patience, view, args.wait).await;
+        return finish(output, &client, &book, &patience, view, args.wait).await;
     }
     let body = ApprovalCreate { approval: approve(&device, &charter, &view.plan)?, signers };
     let view = patience.call(async || client.approve(request, &body).await).await?;
-    finish(output, &client, &patience, view, args.wait).await
+    finish(output, &client, &book, &patience, view, args.wait).await
 }
 
 /// An earlier request, if it is for what is wanted now.
@@ -227,6 +230,7 @@ fn signers(charter: &Charter, names: &[PartyName]) -> anyhow::Result<Option<Vec<
 async fn finish(
     output: Output,
     client: &Client,
+    book: &TokenBook,
     patience: &Patience,
     view: RequestView,
     wait: WaitArg,
@@ -253,7 +257,7 @@ async fn finish(
                     format!("the request is {}: {why}", view.status),
                 ));
             }
-            _ if enough => return value(&view),
+            _ if enough => return value(&view, book),
             _ if began.elapsed() > PATIENCE => {
                 let why = view.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
                 return Err(Failure::error(
@@ -267,15 +271,30 @@ async fn finish(
             }
             _ => {}
         }
-        tokio::time::sleep(Duration::from_millis(if began.elapsed().as_secs() < 5 { 50 } else { 500 })).await;
-        view = patience.call(async || client.request(request).await).await?;
+        let asked = Instant::now();
+        view = patience.call(async || client.request_wait(request, next(view.status)).await).await?;
+        if view.status == told && asked.elapsed() < PAUSE {
+            // A busy server answers at once.
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// What a request comes to next, if all goes well.
+fn next(status: Status) -> Status {
+    match status {
+        Status::Pending => Status::Approved,
+        Status::Approved => Status::Signed,
+        Status::Signed => Status::Submitted,
+        Status::Submitted => Status::Mined,
+        _ => Status::Final,
     }
 }
 
 /// A request as one JSON value, with what its bytes do.
-pub(crate) fn value(view: &RequestView) -> anyhow::Result<Value> {
+pub(crate) fn value(view: &RequestView, book: &TokenBook) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(view)?;
-    if let (Some(object), Ok(effects)) = (value.as_object_mut(), shown(&view.plan, &TokenBook::default())) {
+    if let (Some(object), Ok(effects)) = (value.as_object_mut(), shown(&view.plan, book)) {
         object.insert("effects".into(), Value::String(effects));
     }
     Ok(value)
@@ -334,6 +353,7 @@ pub(crate) async fn balance(
 /// `cohold request list`.
 pub(crate) async fn list(output: Output, home: &Home, account: Option<AccountId>) -> anyhow::Result<()> {
     let client = home.client()?;
+    let book = home.rules().map(|rules| rules.token_book()).unwrap_or_default();
     let mut items = Vec::new();
     let mut query = cohold_api::PageQuery { account, limit: Some(cohold_api::PAGE_LIMIT_MAX), cursor: None };
     loop {
@@ -344,7 +364,7 @@ pub(crate) async fn list(output: Output, home: &Home, account: Option<AccountId>
             break;
         }
     }
-    let values: Vec<Value> = items.iter().map(value).collect::<anyhow::Result<_>>()?;
+    let values: Vec<Value> = items.iter().map(|view| value(view, &book)).collect::<anyhow::Result<_>>()?;
     output.result(&values, || {
         let line = |v: &Value| {
             let text = |name: &str| v.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
@@ -363,7 +383,7 @@ pub(crate) async fn show(output: Output, home: &Home, request: RequestId) -> any
     let view = home.client()?.request(request).await?;
     let book = home.rules().map(|rules| rules.token_book()).unwrap_or_default();
     let effects = shown(&view.plan, &book).unwrap_or_else(|e| format!("the bytes are not understood: {e}"));
-    let value = value(&view)?;
+    let value = value(&view, &book)?;
     output.result(&value, || {
         let approvers: Vec<String> = view.approvals.iter().map(|a| a.document.approver.to_string()).collect();
         let approved = if approvers.is_empty() { "nobody yet".into() } else { approvers.join(", ") };

@@ -16,7 +16,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use cohold_api::{
     AccountCreate, AccountView, ApprovalCreate, BODY_BYTES_MAX, BalanceQuery, BalanceView, ChainView, Health,
-    Page, PageQuery, PartyView, RequestCreate, RequestView, Statements, route,
+    Page, PageQuery, PartyView, RequestCreate, RequestQuery, RequestView, Statements, WAIT_SECONDS_MAX,
+    route,
 };
 use cohold_app::{Coordinator, Error};
 use cohold_model::receipt::Receipt;
@@ -146,8 +147,15 @@ async fn request_list(State(app): App, Asked(query): Asked<PageQuery>) -> Answer
     Ok(Json(app.request_list(query).await?))
 }
 
-async fn request_show(State(app): App, Named(request): Named<RequestId>) -> Answer<RequestView> {
-    Ok(Json(app.request_show(request).await?))
+async fn request_show(
+    State(app): App,
+    Named(request): Named<RequestId>,
+    Asked(query): Asked<RequestQuery>,
+) -> Answer<RequestView> {
+    let Some(wanted) = query.wait_status else { return Ok(Json(app.request_show(request).await?)) };
+    let seconds = query.wait_seconds.unwrap_or(WAIT_SECONDS_MAX).min(WAIT_SECONDS_MAX);
+    let patience = Duration::from_secs(seconds.into());
+    Ok(Json(app.request_wait(request, wanted, patience).await?))
 }
 
 async fn approval_create(

@@ -1,0 +1,281 @@
+//! `cohold bench`: what Cohold costs, in the same run as the raw engine and plain signatures. It starts
+//! a chain, a server and two nodes as processes of their own in a temporary folder.
+
+mod crowd;
+mod custody;
+mod machine;
+mod pay;
+mod raw;
+mod table;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use cohold_model::Amount;
+use serde_json::json;
+
+use self::pay::{Latencies, Payer, Throughput};
+use self::raw::RawKey;
+use self::table::{Figure, Target};
+use crate::args::BenchArgs;
+use crate::dev::{Dev, Options};
+use crate::output::Output;
+use crate::{account, chain, demo};
+
+/// Keys that are made to measure how long that takes; the middle one counts.
+const KEYS: usize = 3;
+/// Payments before measuring begins.
+const WARM_UP: usize = 20;
+const RAW_SIGNATURES: u32 = 100;
+const NODE_START_SECONDS_MAX: f64 = 1.0;
+const NODE_IDLE_MEGABYTES_MAX: f64 = 60.0;
+
+/// Figures, and what else is worth telling.
+#[derive(Default)]
+struct Report {
+    figures: Vec<Figure>,
+    notes: Vec<String>,
+}
+
+/// What the raw crates do on this machine.
+struct Peers {
+    keygen: Duration,
+    sign: Duration,
+    per_second: f64,
+}
+
+/// `cohold bench`.
+pub(crate) async fn run(output: Output, args: &BenchArgs) -> anyhow::Result<()> {
+    let folder = tempfile::Builder::new().prefix("cohold-bench-").tempdir()?;
+    let mut report = Report::default();
+    if cfg!(debug_assertions) {
+        report.note("this is a debug build: its figures mean nothing; use `cargo xtask bench`");
+    }
+    report.note(machine::describe());
+    output.progress("the raw engine and plain signatures …");
+    let time = Duration::from_secs(args.seconds);
+    let (mut report, peers) = tokio::task::spawn_blocking(move || peers(report, time)).await??;
+    processes(output, args, folder.path(), &peers, &mut report).await?;
+    for (atoms, target) in [(12, Some(1.0)), (16, None), (20, Some(100.0))] {
+        let took = milliseconds(custody::evaluation(atoms)?);
+        report.value(
+            format!("custody evaluation, {atoms} atoms"),
+            "ms",
+            took,
+            target.map_or(Target::None, Target::AtMost),
+        );
+    }
+    let missed = report.figures.iter().filter(|figure| figure.is_met() == Some(false)).count();
+    let value = json!({
+        "figures": report.figures.iter().map(Figure::value).collect::<Vec<_>>(),
+        "notes": report.notes,
+        "missed": missed,
+    });
+    output.result(&value, || format!("{}\n\n{}", table::render(&report.figures), report.notes.join("\n")))
+}
+
+/// Measures the peers; they come last in the table.
+fn peers(mut report: Report, time: Duration) -> anyhow::Result<(Report, Peers)> {
+    let keys: Vec<RawKey> = (0..KEYS).map(|_| raw::keygen()).collect::<anyhow::Result<_>>()?;
+    let keygen = middle(keys.iter().map(|key| key.slowest).collect());
+    let key = keys.last().context("no key was made")?;
+    raw::sign_cpu(key, RAW_SIGNATURES / 10)?;
+    let sign = raw::sign_cpu(key, RAW_SIGNATURES)?;
+    let per_second = raw::sign_throughput(key, machine::cores(), time)?;
+    let (c, rust) = (raw::libsecp256k1()?, raw::k256()?);
+    report.note(format!(
+        "plain signatures by one holder of the whole key: libsecp256k1 {:.4} ms, k256 {:.4} ms; the raw threshold engine takes {:.0} times the former",
+        milliseconds(c),
+        milliseconds(rust),
+        sign.as_secs_f64() / c.as_secs_f64().max(f64::MIN_POSITIVE),
+    ));
+    Ok((report, Peers { keygen, sign, per_second }))
+}
+
+/// Measures the whole, over processes.
+async fn processes(
+    output: Output,
+    args: &BenchArgs,
+    place: &Path,
+    peers: &Peers,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let home = demo::prepare(place)?;
+    let options = Options { folder: place.to_path_buf(), device: home.clone(), port: 0, chain_port: Some(0) };
+    let mut dev = Dev::start(output, options).await?;
+    let start = node_start(&mut dev).await?;
+    let idle = machine::resident_megabytes(dev.node_pid("cosigner")?)?;
+
+    output.progress("keys, 2-of-3, across processes …");
+    let (payer, times) = Payer::new(&home, KEYS).await?;
+    let payer = Arc::new(payer);
+    let raw = |what: &str, value| Some((format!("raw engine, {what}"), value));
+    report.add(Figure {
+        name: "key generation 2-of-3, until in force".into(),
+        unit: "ms",
+        ours: milliseconds(middle(times)),
+        peer: raw("CPU of the slowest party", milliseconds(peers.keygen)),
+        target: Target::RatioAtMost(1.5),
+    });
+
+    let local = dev.chain.as_ref().context("there is a chain")?.chain.clone();
+    chain::fund(&local, account::address(payer.charter())?, Amount::parse("1000", 18)?).await?;
+    output.progress("payments, one after the other …");
+    payer.one_by_one(WARM_UP).await?;
+    let alone = payer.one_by_one(args.payments).await?;
+    latency(report, &alone, peers);
+
+    output.progress("payments, side by side …");
+    let before = spent(&dev)?;
+    let together = payer.side_by_side(args.width, Duration::from_secs(args.seconds)).await?;
+    let after = spent(&dev)?;
+    throughput(report, args, &together, peers, &before, &after);
+
+    report.value("node start, until the server sees it", "s", start, Target::AtMost(NODE_START_SECONDS_MAX));
+    report.value("node, idle memory", "MB", idle, Target::AtMost(NODE_IDLE_MEGABYTES_MAX));
+    output.progress(&format!("{} accounts in the co-signer's database …", args.accounts));
+    crowded(args, place, &mut dev, &payer, report).await?;
+    dev.stop().await;
+    Ok(())
+}
+
+fn latency(report: &mut Report, alone: &Latencies, peers: &Peers) {
+    let sign = milliseconds(peers.sign);
+    report.add(Figure {
+        name: "signature 2-of-3 through the API, p50".into(),
+        unit: "ms",
+        ours: milliseconds(alone.quantile(0.5)),
+        peer: Some(("raw engine, CPU of both signers".into(), sign)),
+        target: Target::RatioAtMost(4.0),
+    });
+    report.add(Figure {
+        name: "signature 2-of-3 through the API, p95".into(),
+        unit: "ms",
+        ours: milliseconds(alone.quantile(0.95)),
+        peer: Some(("the same".into(), sign)),
+        target: Target::None,
+    });
+}
+
+fn throughput(
+    report: &mut Report,
+    args: &BenchArgs,
+    together: &Throughput,
+    peers: &Peers,
+    before: &[(&'static str, f64)],
+    after: &[(&'static str, f64)],
+) {
+    #[expect(clippy::cast_precision_loss, reason = "a count of seconds' worth of signatures")]
+    let signed = together.signed as f64;
+    report.add(Figure {
+        name: format!("signatures through the API, {} at a time", args.width),
+        unit: "/s",
+        ours: signed / together.took.as_secs_f64(),
+        peer: Some(("raw engine, all cores".into(), peers.per_second)),
+        target: Target::RatioAtLeast(0.6),
+    });
+    let split: Vec<String> = before
+        .iter()
+        .zip(after)
+        .map(|((name, before), (_, after))| {
+            format!("{name} {:.1}", (after - before) * 1000.0 / signed.max(1.0))
+        })
+        .collect();
+    report.note(format!(
+        "ms of CPU per signature, side by side: {} (the chain runs on the same cores); {} plans were outdated by others and asked for again",
+        split.join(", "),
+        together.repeated,
+    ));
+}
+
+/// The same payments once the co-signer's database is full.
+async fn crowded(
+    args: &BenchArgs,
+    place: &Path,
+    dev: &mut Dev,
+    payer: &Payer,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    payer.one_by_one(WARM_UP).await?;
+    let few = payer.one_by_one(args.payments).await?;
+    dev.stop_node("cosigner").await;
+    let database = place.join("cosigner/node.sqlite");
+    let (path, accounts) = (database.clone(), args.accounts);
+    tokio::task::spawn_blocking(move || crowd::fill(&path, accounts)).await??;
+    let began = Instant::now();
+    dev.restart_node("cosigner").await?;
+    dev.wait_for_nodes().await?;
+    let start = began.elapsed();
+    payer.one_by_one(WARM_UP).await?;
+    let many = payer.one_by_one(args.payments).await?;
+    report.add(Figure {
+        name: format!("signature, p50, co-signer with {} accounts", args.accounts),
+        unit: "ms",
+        ours: milliseconds(many.quantile(0.5)),
+        peer: Some(("the same with a few".into(), milliseconds(few.quantile(0.5)))),
+        target: Target::RatioAtMost(1.1),
+    });
+    report.value(
+        "node start with those accounts",
+        "s",
+        start.as_secs_f64(),
+        Target::AtMost(NODE_START_SECONDS_MAX),
+    );
+    let resident = machine::resident_megabytes(dev.node_pid("cosigner")?)?;
+    report.value("node, memory with those accounts", "MB", resident, Target::None);
+    #[expect(clippy::cast_precision_loss, reason = "megabytes")]
+    let size = std::fs::metadata(&database)?.len() as f64 / 1e6;
+    report.note(format!(
+        "the co-signer's database has {size:.0} MB: charters, shares and counters of true size; auxiliary data (105 kB each) cut to a hundredth for all but the accounts that pay"
+    ));
+    Ok(())
+}
+
+/// From the start of a process until the server sees the node.
+async fn node_start(dev: &mut Dev) -> anyhow::Result<f64> {
+    let mut times = Vec::new();
+    for _ in 0..KEYS {
+        dev.stop_node("guardian").await;
+        let began = Instant::now();
+        dev.restart_node("guardian").await?;
+        dev.wait_for_nodes().await?;
+        times.push(began.elapsed());
+    }
+    Ok(middle(times).as_secs_f64())
+}
+
+/// Processor time that each process has used so far, in seconds.
+fn spent(dev: &Dev) -> anyhow::Result<Vec<(&'static str, f64)>> {
+    let chain = dev.chain.as_ref().and_then(|chain| chain.child.id()).context("the chain has ended")?;
+    Ok(vec![
+        ("device and client", machine::cpu_seconds(std::process::id())?),
+        ("co-signer", machine::cpu_seconds(dev.node_pid("cosigner")?)?),
+        ("server", machine::cpu_seconds(dev.server_pid()?)?),
+        ("chain", machine::cpu_seconds(chain)?),
+    ])
+}
+
+impl Report {
+    fn add(&mut self, figure: Figure) {
+        self.figures.push(figure);
+    }
+
+    fn value(&mut self, name: impl Into<String>, unit: &'static str, ours: f64, target: Target) {
+        self.add(Figure { name: name.into(), unit, ours, peer: None, target });
+    }
+
+    fn note(&mut self, words: impl Into<String>) {
+        self.notes.push(words.into());
+    }
+}
+
+fn middle(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
