@@ -1,9 +1,10 @@
 //! A hostile coordinator while an account is made: every party holds the same charter, or there is none.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use cohold_model::account::{Proposal, Terms};
-use cohold_model::{Document as _, Signed};
+use cohold_model::{Document as _, SessionId, Signed};
 use cohold_party::refusal::Code;
 use cohold_party::wire::ToParty;
 use cohold_testkit::account::{RULES, Wish};
@@ -38,12 +39,36 @@ fn parties_that_are_shown_different_proposals_make_no_key() {
     let one = cluster.proposal(terms.clone());
     terms.threshold = 3;
     let other = cluster.proposal(terms.clone());
+    let (seen, wait) = std::sync::mpsc::channel();
+    for proposal in [&one, &other] {
+        let seen = seen.clone();
+        let watch: Interceptor = Box::new(move |passing| {
+            let header = &passing.envelope;
+            let _ = seen.send((header.session, header.from.get(), header.to.get(), header.round));
+            vec![passing.into()]
+        });
+        cluster.relay.intercept(Cluster::keygen_session(proposal), watch);
+    }
     for (i, proposal) in [(1, &one), (2, &one), (3, &other)] {
         cluster.say(i, &ToParty::Keygen { proposal: proposal.clone() });
     }
-    // Whoever has begun keeps to what it was shown first.
-    for (i, proposal) in [(1, &other), (2, &other), (3, &one)] {
-        cluster.say(i, &ToParty::Keygen { proposal: proposal.clone() });
+    // Until each says its first words again and again, as nobody answers: all are stuck in the first
+    // round, each in the session that it was shown first, whatever it is shown then.
+    let mut sent: BTreeMap<(SessionId, u8, u8, u16), usize> = BTreeMap::new();
+    for times in [2, 3] {
+        let often = |sent: &BTreeMap<(_, u8, _, _), usize>, i: u8| {
+            sent.iter().any(|((_, from, ..), count)| *from == i && *count >= times)
+        };
+        while !(1..=3).all(|i| often(&sent, i)) {
+            *sent.entry(wait.recv_timeout(cohold_testkit::PATIENCE).unwrap()).or_default() += 1;
+        }
+        for (i, proposal) in [(1, &other), (2, &other), (3, &one)] {
+            cluster.say(i, &ToParty::Keygen { proposal: proposal.clone() });
+        }
+    }
+    for (session, from, _, round) in sent.keys() {
+        let shown = if *from == 3 { &other } else { &one };
+        assert_eq!((*session, *round), (Cluster::keygen_session(shown), 1), "party {from}");
     }
     abandon_until_failed(&cluster, &terms);
     check_none_then_one(&cluster);
