@@ -34,7 +34,8 @@ pub mod route {
     pub const BALANCE: &str = "/v1/accounts/{account}/balance";
     /// `POST` [`super::RequestCreate`], `GET` with [`super::PageQuery`] a [`super::Page`] of [`super::RequestView`].
     pub const REQUESTS: &str = "/v1/requests";
-    /// `GET` with [`super::RequestQuery`]: [`super::RequestView`].
+    /// `GET` with [`super::RequestQuery`]: [`super::RequestView`]. `DELETE`: gives up a request that
+    /// nobody approved yet, so that its place in the account's order is free at once.
     pub const REQUEST: &str = "/v1/requests/{request}";
     /// `POST` [`super::ApprovalCreate`]: [`super::RequestView`].
     pub const APPROVALS: &str = "/v1/requests/{request}/approvals";

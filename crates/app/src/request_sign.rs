@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cohold_api::RequestView;
 use cohold_model::charter::Charter;
 use cohold_model::receipt::Status;
 use cohold_model::{Document as _, IdentityKey, PartyIndex, PartyName, RequestId, SessionId, Signed};
@@ -12,7 +13,7 @@ use cohold_party::Refusal;
 use cohold_party::refusal::Code;
 use cohold_party::wire::{SignOrder, ToParty};
 use cohold_store::crash_point;
-use cohold_store::server::RequestRow;
+use cohold_store::server::{RequestRow, Turn};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -26,6 +27,8 @@ pub const ATTEMPTS_MAX: u32 = 5;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The pause after the first session that broke off; it doubles each time.
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
+/// How long to wait for an earlier request that may be approved yet.
+const TURN_PAUSE: Duration = Duration::from_millis(100);
 /// How often to look for missing signers when none says hello.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// The most words that wait for one request.
@@ -109,6 +112,17 @@ impl Coordinator {
         Ok(())
     }
 
+    /// Gives up a request that nobody approved; its nonce is free at once.
+    pub async fn request_cancel(&self, request: RequestId) -> Result<RequestView, Error> {
+        let row = self.stored(move |store| store.request_show(request)).await?;
+        let row = row.ok_or(Error::RequestUnknown(request))?;
+        if row.status != Status::Pending {
+            return Err(Error::RequestNotPending { request, status: row.status });
+        }
+        self.request_end(request, Status::Refused, "given up by whoever asked for it".into()).await?;
+        self.request_show(request).await
+    }
+
     /// Ends a request that was not signed; its nonce is free again.
     pub(crate) async fn request_end(
         &self,
@@ -139,6 +153,21 @@ impl Signing {
             let reason = format!("{ATTEMPTS_MAX} signing sessions broke off, the last: {last}");
             app.request_end(request, Status::Refused, reason).await?;
             return Ok(false);
+        }
+        if row.attempt == 0 {
+            let now = app.now();
+            match app.stored(move |store| store.request_turn(request, now)).await? {
+                Turn::Now => {}
+                Turn::Later => {
+                    sleep(TURN_PAUSE).await;
+                    return Ok(true);
+                }
+                Turn::Lost => {
+                    let reason = "an earlier request gave up its place in the account's order: ask again";
+                    app.request_end(request, Status::Expired, reason.into()).await?;
+                    return Ok(false);
+                }
+            }
         }
         let Some(signers) = self.signers(&row).await? else { return Ok(false) };
         let Some(signers) = signers else { return Ok(true) };

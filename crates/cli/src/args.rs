@@ -146,7 +146,7 @@ pub(crate) enum AccountCommand {
     /// Make an account: a key that never exists in one place.
     #[command(after_help = "Examples:\n  cohold account create\n  \
         cohold account create --template enterprise\n  \
-        cohold account create --threshold 2 --party me:device --party me:recovery --party acme:cosigner --party acme:guardian")]
+        cohold account create --threshold 2 --party me:device --party me:recovery --party me:recovery-2 --party acme:cosigner")]
     Create(CreateArgs),
     /// List the accounts of this device.
     #[command(after_help = "Example:\n  cohold account list")]

@@ -103,6 +103,11 @@ impl Client {
         }
     }
 
+    pub(crate) async fn request_cancel(&self, request: RequestId) -> anyhow::Result<RequestView> {
+        let path = route::REQUEST.replace("{request}", &request.to_string());
+        self.answer(self.http.delete(format!("{}{path}", self.base))).await
+    }
+
     pub(crate) async fn requests(&self, query: &PageQuery) -> anyhow::Result<Page<RequestView>> {
         self.get(route::REQUESTS, query).await
     }

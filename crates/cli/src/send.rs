@@ -24,6 +24,10 @@ use crate::output::{Exit, Failure, Output, confirm};
 const VALID_SECONDS: u64 = 600;
 /// How long to wait for signing and mining.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How often a payment is planned before others are let go first for good.
+const PLANS_MAX: u32 = 5;
+/// The code of a plan that another request of the account has outdated.
+const OUTDATED: &str = "plan-outdated";
 /// How long to pause when the server would not wait.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -37,8 +41,25 @@ pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow
     output.result(&value, || words(&value))
 }
 
-/// Sends through the coordinator; returns the request as it stands at the end.
+/// Sends through the coordinator; returns the request as it stands at the end. A plan that another
+/// request of the account has outdated is never signed, so that it may be asked for anew.
 pub(crate) async fn with_server(output: Output, home: &Home, args: &SendArgs) -> anyhow::Result<Value> {
+    for _ in 1..PLANS_MAX {
+        match once(output, home, args).await {
+            Err(error) if args.request.is_none() && is_outdated(&error) => {
+                output.progress("another payment of this account came first; planning again …");
+            }
+            ended => return ended,
+        }
+    }
+    once(output, home, args).await
+}
+
+fn is_outdated(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == OUTDATED)
+}
+
+async fn once(output: Output, home: &Home, args: &SendArgs) -> anyhow::Result<Value> {
     let client = home.client()?;
     let charter = home.account(args.account)?.document;
     let patience = Patience::new(output);
@@ -66,6 +87,10 @@ pub(crate) async fn with_server(output: Output, home: &Home, args: &SendArgs) ->
     let effects = shown(&view.plan, &book)?;
     let approved = view.status == Status::Approved;
     if !approved && !args.yes && !confirm(&format!("{effects}?"))? {
+        // Its place in the account's order goes to whoever comes next.
+        if let Err(error) = client.request_cancel(request).await {
+            output.progress(&format!("the request could not be given up: {error:#}"));
+        }
         return Err(Failure::error(
             Exit::Failed,
             "not-confirmed",
@@ -251,9 +276,10 @@ async fn finish(
         match view.status {
             Status::Refused | Status::Expired | Status::Reverted => {
                 let why = view.reason.clone().unwrap_or_else(|| "no reason was given".into());
+                let early = view.status == Status::Expired && cohold_node::now() < view.intent.expires_at;
                 return Err(Failure::error(
                     Exit::Failed,
-                    &view.status.to_string(),
+                    if early { OUTDATED } else { status_code(view.status) },
                     format!("the request is {}: {why}", view.status),
                 ));
             }
@@ -277,6 +303,14 @@ async fn finish(
             // A busy server answers at once.
             tokio::time::sleep(PAUSE).await;
         }
+    }
+}
+
+fn status_code(status: Status) -> &'static str {
+    match status {
+        Status::Refused => "refused",
+        Status::Expired => "expired",
+        _ => "reverted",
     }
 }
 

@@ -19,8 +19,8 @@ use crate::runtime::{Post, Runtime, blocking};
 
 /// How long a session may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long to answer peers that are a round behind.
-const LINGER: Duration = Duration::from_secs(2);
+/// How long to answer peers that are a round behind: longer than their second resending takes.
+const LINGER: Duration = Duration::from_secs(5);
 /// The most finished sessions that are kept for that.
 const LINGERING_MAX: usize = 64;
 static LINGERING: AtomicUsize = AtomicUsize::new(0);

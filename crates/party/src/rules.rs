@@ -33,6 +33,9 @@ use serde::Deserialize;
 
 use crate::refusal::{Code, Refusal};
 
+/// The largest chain id: canonical JSON (RFC 8785 §3.2.2.3) writes numbers as doubles, which are exact
+/// up to here.
+pub const CHAIN_ID_MAX: u64 = (1 << 53) - 1;
 /// Decimals of every EVM chain's own coin.
 pub const COIN_DECIMALS: u8 = 18;
 
@@ -125,6 +128,10 @@ impl Rules {
         };
         let mut chains: Vec<ChainRules> = Vec::new();
         for chain in file.chain {
+            if chain.id == 0 || chain.id > CHAIN_ID_MAX {
+                let what = format!("chain ids are 1 to {CHAIN_ID_MAX}");
+                return Err(RulesError::Value { chain: chain.id, what });
+            }
             if chains.iter().any(|other| other.id == chain.id) {
                 return Err(RulesError::Value { chain: chain.id, what: "the chain is listed twice".into() });
             }

@@ -64,8 +64,10 @@ pub struct Reservation {
     pub per_day: Option<Amount>,
 }
 
-/// An order that is reviewed and whose reservation is durable: ready to sign.
+/// An order that is reviewed and whose reservation is durable: ready to sign. Only
+/// [`Reviewed::authorize`] makes one.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Authorized {
     /// The order.
     pub order: SignOrder,

@@ -15,7 +15,7 @@ pub const WAITING_MAX: usize = 1024;
 /// The most bytes that wait for one party.
 pub const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The most parties with a mailbox.
-pub const MAILBOXES_MAX: usize = 100_000;
+pub const MAILBOXES_MAX: usize = 10_000;
 /// How long a parcel waits for a party that is away.
 pub const WAITING_AGE_MAX: Duration = Duration::from_secs(60);
 
@@ -75,14 +75,23 @@ impl Hub {
         lock(&self.boxes).get(identity).is_some_and(|slot| lock(&slot.queue).online)
     }
 
-    /// Passes a body on; for a full mailbox the oldest parcels are dropped.
+    /// Passes a body on; for a full mailbox the oldest parcels are dropped, and from one party to another
+    /// that never connected it is dropped at once.
     pub async fn post(&self, from: Address, to: Address, body: Vec<u8>) {
         let parcel = Parcel { address: from, body };
         match to {
             // The coordinator is slower than its parties only for moments; they wait for it.
             Address::Coordinator => drop(self.coordinator.send(parcel).await),
-            Address::Party(identity) => self.slot(identity).push(parcel),
+            // A party may only write to whom it may know to be there: invented receivers cost nothing.
+            Address::Party(identity) if from == Address::Coordinator || self.is_known(&identity) => {
+                self.slot(identity).push(parcel);
+            }
+            Address::Party(_) => tracing::debug!("a parcel to nobody"),
         }
+    }
+
+    fn is_known(&self, identity: &IdentityKey) -> bool {
+        lock(&self.boxes).contains_key(identity)
     }
 
     fn slot(&self, identity: IdentityKey) -> Arc<Slot> {
@@ -177,6 +186,15 @@ mod tests {
         assert_eq!(mailbox.recv().await.map(|p| p.body), Some(vec![1]));
         drop(mailbox);
         assert!(!hub.is_online(&key(1)));
+    }
+
+    #[tokio::test]
+    async fn a_party_cannot_fill_the_mailboxes_of_nobody() {
+        let (hub, _mail) = Hub::new();
+        hub.post(Address::Party(key(2)), Address::Party(key(1)), vec![1]).await;
+        let mailbox = hub.connect(key(1));
+        hub.post(Address::Party(key(2)), Address::Party(key(1)), vec![2]).await;
+        assert_eq!(mailbox.recv().await.map(|p| p.body), Some(vec![2]));
     }
 
     #[tokio::test]

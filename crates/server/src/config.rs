@@ -81,7 +81,7 @@ pub enum ConfigError {
     },
     /// Chains that cannot be.
     #[error(
-        "chain {0} is refused: give each chain its own id above 0, a name and a coin of 1 to 32 characters"
+        "chain {0} is refused: give each chain its own id from 1 to 2^53 - 1, a name and a coin of 1 to 32 characters"
     )]
     Chain(u64),
     /// Too many chains.
@@ -148,7 +148,12 @@ impl Config {
             let word =
                 |text: &str| (1..=32).contains(&text.chars().count()) && !text.chars().any(char::is_control);
             let known = chains.iter().any(|other| other.id == chain.id);
-            if known || chain.id == 0 || !word(&chain.name) || !word(&chain.coin) {
+            if known
+                || chain.id == 0
+                || chain.id > cohold_party::rules::CHAIN_ID_MAX
+                || !word(&chain.name)
+                || !word(&chain.coin)
+            {
                 return Err(ConfigError::Chain(chain.id));
             }
             let endpoint =

@@ -47,7 +47,7 @@ pub(crate) fn router(coordinator: Arc<Coordinator>) -> Router {
         .route(route::STATEMENTS, get(statement_list))
         .route(route::BALANCE, get(balance_show))
         .route(route::REQUESTS, post(request_create).get(request_list))
-        .route(route::REQUEST, get(request_show))
+        .route(route::REQUEST, get(request_show).delete(request_cancel))
         .route(route::APPROVALS, post(approval_create))
         .route(route::RECEIPTS, get(receipt_list))
         .fallback(unrouted)
@@ -141,6 +141,10 @@ async fn request_create(
         _ => {}
     }
     Ok((StatusCode::CREATED, Json(app.request_submit(create.intent).await?)))
+}
+
+async fn request_cancel(State(app): App, Named(request): Named<RequestId>) -> Answer<RequestView> {
+    Ok(Json(app.request_cancel(request).await?))
 }
 
 async fn request_list(State(app): App, Asked(query): Asked<PageQuery>) -> Answer<Page<RequestView>> {

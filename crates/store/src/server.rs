@@ -15,7 +15,7 @@ use rusqlite::{Params, Row, Transaction};
 pub use accounts::{AccountRow, AccountState};
 pub use ledger::LedgerError;
 pub use progress::Settlement;
-pub use requests::{ApproveOutcome, OPEN_REQUESTS_MAX, RequestRow, Submission};
+pub use requests::{ApproveOutcome, OPEN_REQUESTS_MAX, RequestRow, Submission, Turn};
 
 use crate::database::{Database, Fail, StoreError};
 

@@ -124,9 +124,10 @@ async fn junk_on_the_relay_harms_nobody() {
     let hello = cohold_party::wire::FromParty::Hello { card: other };
     let body = cohold_party::wire::Message::encode_plain(&hello).unwrap();
     client.link().send(Address::Coordinator, body).await.unwrap();
-    let _device = family.join(&server, 1, Manner::Honest).await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(server.get("/v1/parties").await, (200, json!([])));
+    let _cosigner = family.join(&server, 2, Manner::Honest).await;
     let parties =
         server.until("/v1/parties", |found| found.as_array().is_some_and(|all| !all.is_empty())).await;
-    assert_eq!(parties[0]["card"]["document"]["party"], "recovery");
-    assert_eq!(parties.as_array().unwrap().len(), 1);
+    assert_eq!(parties[0]["card"]["document"]["party"], "cosigner");
 }

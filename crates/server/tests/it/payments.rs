@@ -39,7 +39,7 @@ impl Scene {
         let device = family.join(&server, 0, Manner::Honest).await;
         let recovery = family.join(&server, 1, Manner::Honest).await;
         let cosigner = family.join(&server, 2, Manner::Honest).await;
-        server.until("/v1/parties", |found| found.as_array().is_some_and(|all| all.len() == 3)).await;
+        server.until("/v1/parties", |found| found.as_array().is_some_and(|all| all.len() == 1)).await;
         server.post("/v1/accounts", &json!({ "proposal": family.proposal() })).await;
         let path = format!("/v1/accounts/{}", family.account());
         let charter = server.until(&path, |view| view["status"] == "active").await["charter"].clone();
@@ -186,6 +186,42 @@ async fn one_nonce_for_two_approvals_goes_to_the_first() {
     assert_eq!((status, problem["code"].as_str()), (409, Some("plan-outdated")));
     scene.until(&abandoned, "expired").await;
     assert_eq!(scene.nonce().await, 1);
+}
+
+#[tokio::test]
+async fn a_request_given_up_frees_its_place_at_once() {
+    let Some(scene) = Scene::set(95).await else { return };
+    let (_, declined) = scene.plan(&scene.family.intent(1, 1000)).await;
+    let path = format!("/v1/requests/{}", declined["request"].as_str().unwrap());
+    let (status, view) = scene.server.answer(scene.server.request("DELETE", &path)).await;
+    assert_eq!((status, view["status"].as_str()), (200, Some("refused")));
+    let (status, problem) = scene.approve(&declined).await;
+    assert_eq!((status, problem["code"].as_str()), (409, Some("request-not-pending")));
+    scene.pay(2, "final").await;
+    assert_eq!(scene.nonce().await, 1);
+    let (status, _) = scene.server.answer(scene.server.request("DELETE", &path)).await;
+    assert_eq!(status, 409, "twice is once too often");
+}
+
+#[tokio::test]
+async fn nothing_is_signed_before_its_turn() {
+    let Some(scene) = Scene::set(97).await else { return };
+    let (_, first) = scene.plan(&scene.family.intent(1, 1000)).await;
+    let (_, second) = scene.plan(&scene.family.intent(2, 1000)).await;
+    let (_, third) = scene.plan(&scene.family.intent(3, 1000)).await;
+    scene.approve(&second).await;
+    // The first is approved in time: the second goes after it.
+    scene.approve(&first).await;
+    scene.until(&second, "final").await;
+    assert_eq!(scene.nonce().await, 2);
+    // The third is never approved: a fourth does not wait on the chain for it.
+    let (_, fourth) = scene.plan(&scene.family.intent(4, 1000)).await;
+    scene.approve(&fourth).await;
+    scene.until(&fourth, "expired").await;
+    scene.pay(5, "final").await;
+    let (status, problem) = scene.approve(&third).await;
+    assert_eq!((status, problem["code"].as_str()), (409, Some("plan-outdated")));
+    assert_eq!(scene.nonce().await, 3);
 }
 
 #[tokio::test]

@@ -76,6 +76,17 @@ pub enum ApproveOutcome {
     NotPending(Status),
 }
 
+/// Whether an approved request may be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Every nonce before its own belongs to an approved request.
+    Now,
+    /// One before it is held by a request that may be approved yet.
+    Later,
+    /// One before it was given up: this plan would wait for ever.
+    Lost,
+}
+
 impl ServerStore {
     /// Stores an intent with the plan that `plan` makes for its nonce, in one transaction.
     /// `chain_nonce` is how many transactions of the account the chain knows; the nonce is kept from
@@ -121,7 +132,8 @@ impl ServerStore {
             if row.status != Status::Pending {
                 return Ok(ApproveOutcome::NotPending(row.status));
             }
-            if !nonce_in_turn(tx, &row, now)? {
+            let turn = in_turn(tx, request, now)?;
+            if turn.taken || turn.before != turn.used {
                 return Ok(ApproveOutcome::NonceTaken);
             }
             let approvals: Vec<_> = row.approvals.iter().chain([approval]).collect();
@@ -141,6 +153,18 @@ impl ServerStore {
         })?;
         crash_point!("server.request-approve.after");
         Ok(outcome)
+    }
+
+    /// Whether an approved request may be signed now: a transaction before its turn would wait on the
+    /// chain for a nonce that nobody may ever use.
+    pub fn request_turn(&self, request: RequestId, now: u64) -> Result<Turn, StoreError> {
+        self.database.read(|tx| {
+            let held = |until: u64| in_turn(tx, request, until).map(|found| found.before == found.used);
+            if held(u64::MAX)? {
+                return Ok(Turn::Now);
+            }
+            Ok(if held(now)? { Turn::Later } else { Turn::Lost })
+        })
     }
 
     /// Counts a signing session before its order leaves. False where the request is not approved any
@@ -277,13 +301,21 @@ fn nonce_free<E: From<StoreError>>(
         .fold(chain_nonce, |free, held| if held == free { free.saturating_add(1) } else { free }))
 }
 
-/// Whether nobody else was approved with the plan's nonce, and somebody used or holds each one from the
-/// chain's count at planning up to it.
-fn nonce_in_turn<E: From<StoreError>>(
+/// Where a request's nonce stands among those of its account.
+struct InTurn {
+    /// Nonces from the chain's count at planning up to this one.
+    before: i64,
+    /// Those of them that are used, or held beyond a time by a request that nobody approved yet.
+    used: i64,
+    /// Whether another request was approved with this very nonce.
+    taken: bool,
+}
+
+fn in_turn<E: From<StoreError>>(
     tx: &Transaction<'_>,
-    row: &RequestRow,
-    now: u64,
-) -> Result<bool, Fail<E>> {
+    request: RequestId,
+    held_beyond: u64,
+) -> Result<InTurn, Fail<E>> {
     let found = first(
         tx,
         "SELECT r.nonce - r.chain_nonce AS before,
@@ -294,12 +326,12 @@ fn nonce_in_turn<E: From<StoreError>>(
                    OR (o.status = 'pending' AND o.held_until > ?2))) AS used,
            EXISTS (SELECT 1 FROM requests o
             WHERE o.account = r.account AND o.chain_id = r.chain_id AND o.nonce = r.nonce
-              AND o.status NOT IN ('pending', 'refused', 'expired')) AS taken
+              AND o.request <> r.request AND o.status NOT IN ('pending', 'refused', 'expired')) AS taken
          FROM requests r WHERE r.request = ?1",
-        params![row.intent.request.to_string(), seconds(now)],
-        |row| Ok((row.get::<_, i64>("before")?, row.get::<_, i64>("used")?, row.get::<_, bool>("taken")?)),
+        params![request.to_string(), seconds(held_beyond)],
+        |row| Ok(InTurn { before: row.get("before")?, used: row.get("used")?, taken: row.get("taken")? }),
     )?;
-    Ok(found.is_some_and(|(before, used, taken)| before == used && !taken))
+    Ok(found.unwrap_or(InTurn { before: 0, used: 0, taken: true }))
 }
 
 struct Planned<'a> {
