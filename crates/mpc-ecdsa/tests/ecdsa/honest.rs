@@ -45,7 +45,7 @@ fn all_parties_get_the_same_key_binding() {
     assert_eq!(bindings[0].public_shares.len(), 3);
     let key = AccountKey::from_binding(&bindings[0], 2).unwrap();
     assert_eq!(key.public_key().to_vec(), bindings[0].public_key.0);
-    assert!(AccountKey::from_binding(&bindings[0], 3).is_ok(), "a line is a parabola too");
+    assert!(AccountKey::from_binding(&bindings[0], 3).is_err(), "a line does not pass as a parabola");
     let mut wrong = bindings[0].clone();
     wrong.public_shares.swap(0, 1);
     assert!(AccountKey::from_binding(&wrong, 2).is_err());
