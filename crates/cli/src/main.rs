@@ -5,6 +5,7 @@ mod alone;
 mod args;
 mod bench;
 mod chain;
+mod checked;
 mod client;
 mod custody;
 mod demo;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use cohold_api::{ApprovalCreate, ChainView, RequestCreate, RequestView};
-use cohold_chain_evm::{Address, TokenBook, decode, describe, matches};
+use cohold_chain_evm::{Address, TokenBook};
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Action, Approval, Asset};
@@ -16,6 +16,8 @@ use cohold_party::rules::COIN_DECIMALS;
 use serde_json::{Value, json};
 
 use crate::args::{SendArgs, WaitArg};
+use crate::checked::{is_needed, own};
+pub(crate) use crate::checked::{check_plan, shown};
 use crate::client::{Client, Patience};
 use crate::home::{DEVICE, Device, Home};
 use crate::output::{Exit, Failure, Output, confirm};
@@ -73,13 +75,14 @@ async fn once(output: Output, home: &Home, args: &SendArgs) -> anyhow::Result<Va
     let device = home.unlock()?;
     let book = device.rules.token_book();
     let view = match found {
-        Some(view) => same(view, &wanted)?,
+        Some(view) => view,
         None => {
             output.progress(&format!("request {request}"));
-            let body = RequestCreate { intent: wanted };
+            let body = RequestCreate { intent: wanted.clone() };
             patience.call(async || client.request_create(&body).await).await?
         }
     };
+    let view = own(view, &wanted)?;
     if !matches!(view.status, Status::Pending | Status::Approved) {
         return finish(output, &client, &book, &patience, view, args.wait).await;
     }
@@ -105,24 +108,35 @@ async fn once(output: Output, home: &Home, args: &SendArgs) -> anyhow::Result<Va
         return finish(output, &client, &book, &patience, view, args.wait).await;
     }
     let body = ApprovalCreate { approval: approve(&device, &charter, &view.plan)?, signers };
-    let view = patience.call(async || client.approve(request, &body).await).await?;
-    finish(output, &client, &book, &patience, view, args.wait).await
+    let ended = async {
+        let view = patience.call(async || client.approve(request, &body).await).await?;
+        finish(output, &client, &book, &patience, view, args.wait).await
+    };
+    match ended.await {
+        Err(error) if args.request.is_none() && is_outdated(&error) => {
+            Err(let_go(&device, &charter, request)?.unwrap_or(error))
+        }
+        ended => ended,
+    }
 }
 
-/// An earlier request, if it is for what is wanted now.
-fn same(view: RequestView, wanted: &Intent) -> anyhow::Result<RequestView> {
-    let earlier = &view.intent;
-    let same = earlier.account == wanted.account
-        && earlier.chain_id == wanted.chain_id
-        && earlier.action == wanted.action;
-    if same {
-        return Ok(view);
+/// Makes sure that a request whose approval has left this device is never signed, before its wish is
+/// planned under another id: the server's word that it is outdated is not enough. Returns why it
+/// might be signed all the same.
+fn let_go(device: &Device, charter: &Charter, request: RequestId) -> anyhow::Result<Option<anyhow::Error>> {
+    let store = device.keeper.store();
+    if is_needed(charter, &device.card.party)
+        && store.request_void(charter.terms.account, request, cohold_node::now())?
+    {
+        return Ok(None);
     }
-    Err(Failure::error(
-        Exit::Failed,
-        "idempotency-mismatch",
-        format!("request `{}` is for something else: leave --request out to make a new one", view.request),
-    ))
+    Ok(Some(Failure::error(
+        Exit::Waiting,
+        "maybe-signed",
+        format!(
+            "the server says that another payment came before request `{request}`, but it may have been signed: look at `cohold request show {request}` and at the account before you pay again"
+        ),
+    )))
 }
 
 /// The device's card as the account has it.
@@ -212,27 +226,6 @@ pub(crate) async fn chain_id(client: &Client, given: Option<u64>) -> anyhow::Res
         )),
         (None, _) => Err(usage(format!("which chain? give --chain with one of: {}", listed()))),
     }
-}
-
-/// Checks, from the bytes, that a plan does what was asked for, within this device's rules.
-pub(crate) fn check_plan(intent: &Intent, plan: &Plan, rules: &Rules) -> anyhow::Result<()> {
-    let refuse = |message: String| {
-        Failure::error(Exit::Failed, "plan-refused", format!("the server's plan is refused: {message}"))
-    };
-    if plan.intent != intent.digest() {
-        return Err(refuse("it is for another request".into()));
-    }
-    let decoded = decode(&plan.payload.0).map_err(|e| refuse(e.to_string()))?;
-    matches(&decoded, intent).map_err(|e| refuse(e.to_string()))?;
-    rules
-        .check(&decoded)
-        .map_err(|e| Failure::error(Exit::Failed, "rules", format!("this device refuses: {e}")))?;
-    Ok(())
-}
-
-/// What a plan's bytes do, in words.
-pub(crate) fn shown(plan: &Plan, book: &TokenBook) -> anyhow::Result<String> {
-    Ok(describe(&decode(&plan.payload.0)?, book).to_string())
 }
 
 fn signers(charter: &Charter, names: &[PartyName]) -> anyhow::Result<Option<Vec<PartyIndex>>> {

@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use super::budget::{Bucket, Budget};
 use super::{PartyStore, column, session_claim};
 use crate::crash_point;
-use crate::database::{Fail, StoreError, to_text};
+use crate::database::{Fail, StoreError, seconds, to_text};
 
 /// A payment to be counted.
 #[derive(Debug, Clone)]
@@ -87,7 +87,33 @@ impl PartyStore {
         crash_point!("party.reserve.after");
         Ok(reserved)
     }
+
+    /// Makes sure that a request is never counted, and so never signed, from now on; `false` if it was
+    /// counted before.
+    pub fn request_void(
+        &self,
+        account: AccountId,
+        request: RequestId,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        crash_point!("party.void.before");
+        let voided = self.database.write(|tx| {
+            tx.execute(
+                "INSERT INTO reservations (request, account, plan, chain_id, nonce, asset, amount, at)
+                 VALUES (?1, ?2, '', ?3, ?3, ?3, '0', ?4) ON CONFLICT DO NOTHING",
+                params![request.to_string(), account.to_string(), VOID, seconds(now)],
+            )?;
+            let sql = "SELECT chain_id = ?3 FROM reservations WHERE account = ?1 AND request = ?2";
+            let key = params![account.to_string(), request.to_string(), VOID];
+            Ok::<_, Fail<StoreError>>(tx.query_row(sql, key, |row| row.get(0))?)
+        })?;
+        crash_point!("party.void.after");
+        Ok(voided)
+    }
 }
+
+/// Chain, nonce and asset of a request that is void: none that a payment has.
+const VOID: &str = "none";
 
 struct Earlier {
     chain_id: String,

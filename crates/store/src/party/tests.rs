@@ -264,3 +264,19 @@ fn a_damaged_file_is_said_to_be_damaged() -> Result {
     assert!(matches!(found, Err(StoreError::Damaged { .. })), "{found:?}");
     Ok(())
 }
+
+#[test]
+fn a_void_request_is_never_counted_and_a_counted_one_never_void() -> Result {
+    let folder = tempfile::tempdir()?;
+    let store = PartyStore::open(&folder.path().join("party.sqlite"))?;
+    assert!(store.request_void(account(1)?, request(1)?, 100)?);
+    assert!(store.request_void(account(1)?, request(1)?, 100)?, "it stays void");
+    let refused = store.reserve(&spending(1, 1, 5, 10)?, 100);
+    assert!(matches!(refused, Err(ReserveError::Nonce { .. })), "{refused:?}");
+
+    assert_eq!(store.reserve(&spending(2, 2, 5, 10)?, 100)?, Reserved::New);
+    assert!(!store.request_void(account(1)?, request(2)?, 100)?);
+    assert_eq!(store.reserve(&spending(2, 3, 5, 10)?, 100)?, Reserved::Again);
+    assert_eq!(store.reserve(&spending(3, 4, 5, 10)?, 100)?, Reserved::New, "a void request counts nothing");
+    Ok(())
+}
