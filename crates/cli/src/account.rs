@@ -77,7 +77,11 @@ pub(crate) async fn make(output: Output, home: &Home, args: &CreateArgs) -> anyh
             cards.push(card.clone());
             sleepers.push((keeper, card, keys));
         } else {
-            cards.push(node_card(home, &known, &party, entity.as_ref())?);
+            let card = node_card(home, &known, &party, entity.as_ref())?;
+            if template != Template::Enterprise && entity.is_none() {
+                check_foreign(&card, &own_entity)?;
+            }
+            cards.push(card);
         }
     }
     let proposal = propose(&device, template, threshold, cards)?;
@@ -234,6 +238,7 @@ pub(crate) fn node_card(
         );
     };
     let card = &view.card.document;
+    check_node(card)?;
     if !view.online {
         return refuse(
             Exit::Waiting,
@@ -247,6 +252,34 @@ pub(crate) fn node_card(
         }
         _ => Ok(card.clone()),
     }
+}
+
+/// A node's card is its own word: one that calls itself a device or a recovery share would come to
+/// approve payments, and to be vouched for in certificates.
+fn check_node(card: &Card) -> anyhow::Result<()> {
+    match card.kind {
+        PartyKind::Cosigner | PartyKind::Guardian => Ok(()),
+        PartyKind::Device | PartyKind::Recovery => Err(Failure::error(
+            Exit::Failed,
+            "not-a-node",
+            format!("`{}` says that it is no node but one of your own parties: do not use it", card.party),
+        )),
+    }
+}
+
+/// A node that names the user as whoever runs it would count as the user's own.
+fn check_foreign(card: &Card, own: &EntityName) -> anyhow::Result<()> {
+    if card.entity != *own {
+        return Ok(());
+    }
+    Err(Failure::error(
+        Exit::Failed,
+        "entity",
+        format!(
+            "`{}` says that `{own}` runs it, and that is you: if it is yours, say so with `--threshold 2 --party {own}:{}` and the other parties; if not, do not use it",
+            card.party, card.party
+        ),
+    ))
 }
 
 fn recovery_passphrase(args: &CreateArgs) -> anyhow::Result<zeroize::Zeroizing<String>> {
@@ -398,4 +431,57 @@ fn describe(charter: &Signed<Charter>) -> String {
         );
     }
     text + &format!("\nnext      cohold custody show {}", terms.account)
+}
+
+#[cfg(test)]
+mod tests {
+    use cohold_mpc::PartyKeys;
+
+    use super::*;
+
+    fn card(kind: PartyKind, entity: &str) -> anyhow::Result<Card> {
+        let keys = PartyKeys::from_seed(&[1; 32]);
+        let (identity, seal) = (keys.identity(), keys.seal_key());
+        Ok(Card { party: "cosigner".parse()?, entity: entity.parse()?, kind, identity, seal })
+    }
+
+    fn home(folder: &std::path::Path) -> anyhow::Result<Home> {
+        use clap::Parser as _;
+        let folder = folder.to_str().context("a path in UTF-8")?;
+        Home::locate(&crate::args::Cli::try_parse_from(["cohold", "--home", folder, "doctor"])?.global)
+    }
+
+    #[test]
+    fn only_a_pinned_node_that_says_it_is_one_gets_into_an_account() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (home, party) = (home(folder.path())?, "cosigner".parse()?);
+        let keys = PartyKeys::from_seed(&[1; 32]);
+        let shown = |kind, online| -> anyhow::Result<Vec<PartyView>> {
+            let card = Signed::by(card(kind, "acme")?, "cosigner".parse()?, &keys.identity);
+            Ok(vec![PartyView { card, online }])
+        };
+        let code = |known: &[PartyView]| {
+            let refused = node_card(&home, known, &party, None).err();
+            refused.and_then(|error| Some(error.downcast_ref::<Failure>()?.code.clone()))
+        };
+        let known = shown(PartyKind::Cosigner, true)?;
+        assert_eq!(code(&known).as_deref(), Some("not-pinned"));
+        home.pin(&party, "0000000000000000")?;
+        assert_eq!(code(&known).as_deref(), Some("pin-mismatch"));
+        home.pin(&party, &keys.identity().fingerprint())?;
+        assert_eq!(code(&known), None);
+        assert_eq!(code(&shown(PartyKind::Cosigner, false)?).as_deref(), Some("party-away"));
+        for kind in [PartyKind::Device, PartyKind::Recovery] {
+            assert_eq!(code(&shown(kind, true)?).as_deref(), Some("not-a-node"), "{kind:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_node_cannot_count_as_the_users_own_by_naming_the_user() -> anyhow::Result<()> {
+        let own = "me".parse()?;
+        assert!(check_foreign(&card(PartyKind::Cosigner, "acme")?, &own).is_ok());
+        assert!(check_foreign(&card(PartyKind::Cosigner, "me")?, &own).is_err());
+        Ok(())
+    }
 }

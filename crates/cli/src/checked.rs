@@ -26,7 +26,9 @@ pub(crate) fn own(view: RequestView, wanted: &Intent) -> anyhow::Result<RequestV
     Err(Failure::error(
         Exit::Failed,
         "idempotency-mismatch",
-        format!("request `{request}` is for something else at the server: leave --request out to make a new one"),
+        format!(
+            "request `{request}` is for something else at the server: leave --request out to make a new one"
+        ),
     ))
 }
 

@@ -16,8 +16,8 @@ use cohold_party::rules::COIN_DECIMALS;
 use serde_json::{Value, json};
 
 use crate::args::{SendArgs, WaitArg};
-use crate::checked::{is_needed, own};
 pub(crate) use crate::checked::{check_plan, shown};
+use crate::checked::{is_needed, own};
 use crate::client::{Client, Patience};
 use crate::home::{DEVICE, Device, Home};
 use crate::output::{Exit, Failure, Output, confirm};

@@ -90,12 +90,7 @@ impl PartyStore {
 
     /// Makes sure that a request is never counted, and so never signed, from now on; `false` if it was
     /// counted before.
-    pub fn request_void(
-        &self,
-        account: AccountId,
-        request: RequestId,
-        now: u64,
-    ) -> Result<bool, StoreError> {
+    pub fn request_void(&self, account: AccountId, request: RequestId, now: u64) -> Result<bool, StoreError> {
         crash_point!("party.void.before");
         let voided = self.database.write(|tx| {
             tx.execute(
