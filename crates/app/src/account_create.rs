@@ -15,7 +15,7 @@ use cohold_store::server::{AccountRow, AccountState};
 
 use crate::coordinator::{Coordinator, HORIZON_SECONDS_MAX, lock};
 use crate::error::Error;
-use crate::view::{account_view, status_word};
+use crate::view::account_view;
 
 /// How long the parties have to make the key and sign the charter.
 pub const CREATION_SECONDS_MAX: u64 = 120;
@@ -46,7 +46,7 @@ impl Coordinator {
     pub async fn account_create(self: &Arc<Self>, create: AccountCreate) -> Result<AccountView, Error> {
         let proposal = create.proposal;
         let account = proposal.document.terms.account;
-        if let Some(row) = self.stored(move |store| store.account_show(account)).await? {
+        if let Some(row) = self.looked(|store| store.account_show(account))? {
             return same_or_mismatch(&row, &proposal);
         }
         self.check_proposal(&proposal)?;
@@ -119,7 +119,7 @@ impl Coordinator {
         signature: Signature,
     ) -> Result<(), Error> {
         let account = charter.terms.account;
-        let Some(row) = self.stored(move |store| store.account_show(account)).await? else {
+        let Some(row) = self.looked(|store| store.account_show(account))? else {
             tracing::warn!(%account, "a charter of an unknown account was ignored");
             return Ok(());
         };
@@ -159,7 +159,7 @@ impl Coordinator {
         account: AccountId,
         reason: String,
     ) -> Result<(), Error> {
-        let Some(row) = self.stored(move |store| store.account_show(account)).await? else { return Ok(()) };
+        let Some(row) = self.looked(|store| store.account_show(account))? else { return Ok(()) };
         match row.proposal.document.terms.party_by_identity(&sender) {
             Some((_, card)) => {
                 let said: String =
@@ -198,15 +198,6 @@ impl Coordinator {
             self.tell_all(&row.proposal.document.terms, &ToParty::Abandon { account }).await;
         }
         Ok(())
-    }
-
-    /// The charter of an active account.
-    pub(crate) async fn charter(&self, account: AccountId) -> Result<Box<Signed<Charter>>, Error> {
-        let row = self.stored(move |store| store.account_show(account)).await?;
-        match row.ok_or(Error::AccountUnknown(account))?.state {
-            AccountState::Active(charter) => Ok(charter),
-            other => Err(Error::AccountInactive { account, status: status_word(&other) }),
-        }
     }
 }
 

@@ -18,7 +18,7 @@ const PAGE_LIMIT: u32 = 50;
 impl Coordinator {
     /// One account, whatever its state.
     pub async fn account_show(&self, account: AccountId) -> Result<AccountView, Error> {
-        let row = self.stored(move |store| store.account_show(account)).await?;
+        let row = self.looked(|store| store.account_show(account))?;
         account_view(&row.ok_or(Error::AccountUnknown(account))?)
     }
 
@@ -27,7 +27,7 @@ impl Coordinator {
         let limit = limit(&query)?;
         let after: Option<AccountId> = cursor(&query)?;
         if let Some(account) = query.account {
-            let row = self.stored(move |store| store.account_show(account)).await?;
+            let row = self.looked(|store| store.account_show(account))?;
             let items: Vec<AccountView> = row.iter().map(account_view).collect::<Result<_, _>>()?;
             let items = items.into_iter().filter(|view| view.charter.is_some()).collect();
             return Ok(Page { items, next_cursor: None });
@@ -49,7 +49,7 @@ impl Coordinator {
 
     /// What an account has, as its chain's endpoint tells it.
     pub async fn balance_show(&self, account: AccountId, query: BalanceQuery) -> Result<BalanceView, Error> {
-        let charter = self.charter(account).await?;
+        let charter = self.charter(account)?;
         let address = address_of(&charter.document)?;
         let entry = self.chain(query.chain_id)?;
         let chain_id = query.chain_id;

@@ -23,7 +23,7 @@ impl Coordinator {
         create: ApprovalCreate,
     ) -> Result<RequestView, Error> {
         let ApprovalCreate { approval, signers } = create;
-        let row = self.stored(move |store| store.request_show(request)).await?;
+        let row = self.looked(|store| store.request_show(request))?;
         let row = row.ok_or(Error::RequestUnknown(request))?;
         if row.approvals.contains(&approval) {
             return Ok(request_view(row));
@@ -31,7 +31,7 @@ impl Coordinator {
         if row.status != Status::Pending {
             return Err(Error::RequestNotPending { request, status: row.status });
         }
-        let charter = self.charter(row.intent.account).await?;
+        let charter = self.charter(row.intent.account)?;
         check_approval(&approval, &row, &charter.document).map_err(Error::Approval)?;
         self.check_expiry("the approval", approval.document.expires_at)?;
         self.check_expiry("the intent", row.intent.expires_at)?;
@@ -43,6 +43,7 @@ impl Coordinator {
         match outcome {
             ApproveOutcome::Approved(row) => {
                 self.bells.ring(request);
+                self.bells.ring(row.intent.account);
                 self.sign_begin(request);
                 Ok(request_view(*row))
             }

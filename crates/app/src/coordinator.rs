@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::account_create::Creations;
+use crate::charters::Charters;
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::request_sign::Sessions;
@@ -63,6 +64,7 @@ pub struct Coordinator {
     pub(crate) statements: StatementBook,
     pub(crate) follower: Follower,
     pub(crate) bells: Bells,
+    pub(crate) charters: Charters,
 }
 
 impl Coordinator {
@@ -82,6 +84,7 @@ impl Coordinator {
             statements: StatementBook::default(),
             follower: Follower::default(),
             bells: Bells::default(),
+            charters: Charters::default(),
         })
     }
 
@@ -126,9 +129,8 @@ impl Coordinator {
     }
 
     /// Whether a token was issued here, in constant time.
-    pub async fn token_check(&self, token: &str) -> Result<bool, Error> {
-        let token = token.to_owned();
-        self.stored(move |store| store.token_check(&token)).await
+    pub fn token_check(&self, token: &str) -> Result<bool, Error> {
+        self.looked(|store| store.token_check(token))
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -153,6 +155,15 @@ impl Coordinator {
             Ok(result) => result.map_err(Into::into),
             Err(_) => Err(Error::Stopping),
         }
+    }
+
+    /// Looks up single rows, on the event loop: they are read on a connection of their own and from
+    /// memory mostly, in less time than going elsewhere for them would take.
+    pub(crate) fn looked<T, E: Into<Error>>(
+        &self,
+        work: impl FnOnce(&ServerStore) -> Result<T, E>,
+    ) -> Result<T, Error> {
+        work(&self.store).map_err(Into::into)
     }
 
     /// Runs something in the background until it ends or the coordinator stops.

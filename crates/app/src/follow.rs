@@ -70,7 +70,7 @@ impl Coordinator {
 
     /// Looks at one request now.
     pub(crate) async fn request_look(&self, request: RequestId) -> Result<(), Error> {
-        let Some(row) = self.stored(move |store| store.request_show(request)).await? else { return Ok(()) };
+        let Some(row) = self.looked(|store| store.request_show(request))? else { return Ok(()) };
         let entry = self.chain(row.intent.chain_id)?;
         match row.status {
             Status::Submitted | Status::Mined => self.look(entry, head(entry).await?, row).await,
@@ -133,7 +133,7 @@ impl Coordinator {
 
     /// Who signed together, for the receipt.
     async fn signer_names(&self, row: &RequestRow) -> Result<Vec<PartyName>, Error> {
-        let charter = self.charter(row.intent.account).await?;
+        let charter = self.charter(row.intent.account)?;
         let parties = row.signers.iter().filter_map(|index| charter.document.terms.party_at(*index));
         Ok(parties.map(|card| card.party.clone()).collect())
     }

@@ -9,7 +9,8 @@
 pub mod account_create;
 pub mod account_list;
 pub mod approval_add;
-pub mod coordinator;
+pub mod charters;
+mod coordinator;
 pub mod error;
 pub mod follow;
 pub mod mail;

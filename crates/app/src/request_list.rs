@@ -12,7 +12,7 @@ use crate::view::request_view;
 impl Coordinator {
     /// One request.
     pub async fn request_show(&self, request: RequestId) -> Result<RequestView, Error> {
-        let row = self.stored(move |store| store.request_show(request)).await?;
+        let row = self.looked(|store| store.request_show(request))?;
         row.map(request_view).ok_or(Error::RequestUnknown(request))
     }
 

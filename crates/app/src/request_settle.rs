@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cohold_chain_evm::assemble::RawSignature;
-use cohold_chain_evm::{assemble, assemble::open};
+use cohold_chain_evm::{Signed as SignedTransaction, assemble, assemble::open};
 use cohold_chain_io::{Broadcast, RejectionKind};
 use cohold_model::receipt::Status;
 use cohold_model::{HexBytes, RequestId};
@@ -21,14 +21,19 @@ impl Coordinator {
         request: RequestId,
         signature: HexBytes,
     ) -> Result<(), Error> {
-        let Some(row) = self.stored(move |store| store.request_show(request)).await? else { return Ok(()) };
+        // One after the other: the second signer's signature comes when the first one's is stored.
+        let _turn = match self.sessions.turn(request) {
+            Some(turn) => Some(turn.lock_owned().await),
+            None => None,
+        };
+        let Some(row) = self.looked(|store| store.request_show(request))? else { return Ok(()) };
         if row.status != Status::Approved {
             if row.status == Status::Refused || row.status == Status::Expired {
                 tracing::warn!(%request, status = %row.status, "a signature came after the end; it is not used");
             }
             return Ok(());
         }
-        let charter = self.charter(row.intent.account).await?;
+        let charter = self.charter(row.intent.account)?;
         let signed = match raw(&signature).ok_or_else(|| "it has not 65 bytes".to_owned()).and_then(|raw| {
             assemble(&row.plan.payload.0, &raw, &charter.document.key.public_key.0).map_err(|e| e.to_string())
         }) {
@@ -40,24 +45,24 @@ impl Coordinator {
             }
         };
         let (now, hash) = (self.now(), HexBytes(signed.hash.to_vec()));
-        let raw = HexBytes(signed.raw);
+        let raw = HexBytes(signed.raw.clone());
         let kept = self.stored(move |store| store.request_signed(request, &raw, &hash, now)).await?;
         crash_point!("server.signed");
         self.bells.ring(request);
         self.sessions.tell(request, Word::Signed);
         if kept {
             let this = Arc::clone(self);
-            self.spawn(async move { this.settle(request).await });
+            self.spawn(async move { this.settle(request, &signed).await });
         }
         Ok(())
     }
 
     /// Hands over what is signed, and looks at once whether it is mined: some chains are that fast.
-    async fn settle(&self, request: RequestId) {
+    async fn settle(&self, request: RequestId, signed: &SignedTransaction) {
         let settled = async {
-            let row = self.stored(move |store| store.request_show(request)).await?;
+            let row = self.looked(|store| store.request_show(request))?;
             let Some(row) = row else { return Ok(()) };
-            self.request_broadcast(&row).await?;
+            self.hand_over(&row, signed).await?;
             self.request_look(request).await
         };
         if let Err(error) = settled.await {
@@ -68,14 +73,17 @@ impl Coordinator {
 
     /// Hands the stored bytes to the chain: the same bytes however often, never others.
     pub(crate) async fn request_broadcast(&self, row: &RequestRow) -> Result<(), Error> {
-        let request = row.intent.request;
-        let chain_id = row.intent.chain_id;
         let raw =
             row.transaction.as_ref().ok_or(Error::Corrupt("a signed request without its transaction"))?;
         let signed = open(&raw.0).map_err(|_| Error::Corrupt("a signed transaction that cannot be read"))?;
+        self.hand_over(row, &signed).await
+    }
+
+    async fn hand_over(&self, row: &RequestRow, signed: &SignedTransaction) -> Result<(), Error> {
+        let (request, chain_id) = (row.intent.request, row.intent.chain_id);
         let chain = &self.chain(chain_id)?.chain;
         let broadcast =
-            chain.broadcast(&signed).await.map_err(|error| Error::ChainUnreachable(chain_id, error))?;
+            chain.broadcast(signed).await.map_err(|error| Error::ChainUnreachable(chain_id, error))?;
         crash_point!("server.broadcast");
         let now = self.now();
         match broadcast {

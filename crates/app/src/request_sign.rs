@@ -15,7 +15,7 @@ use cohold_party::wire::{SignOrder, ToParty};
 use cohold_store::crash_point;
 use cohold_store::server::{RequestRow, Turn};
 use tokio::sync::{broadcast, mpsc};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::coordinator::{Coordinator, lock};
 use crate::error::Error;
@@ -38,7 +38,14 @@ const REASON_LENGTH_MAX: usize = 400;
 
 /// Requests that are being signed, and where their parties' words go.
 #[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<HashMap<RequestId, mpsc::Sender<Word>>>);
+pub(crate) struct Sessions(Mutex<HashMap<RequestId, Talk>>);
+
+#[derive(Debug)]
+struct Talk {
+    words: mpsc::Sender<Word>,
+    /// Whoever holds this looks at a signature.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
 
 /// What a party says about a session, or that a signature came.
 #[derive(Debug)]
@@ -71,7 +78,7 @@ enum Ended {
 /// One request on its way to a signature.
 struct Signing {
     coordinator: Arc<Coordinator>,
-    charter: Box<Signed<Charter>>,
+    charter: Arc<Signed<Charter>>,
     words: mpsc::Receiver<Word>,
     hindrances: Hindrances,
     /// Parties that said they do not know the charter, and were sent it.
@@ -94,8 +101,8 @@ impl Coordinator {
     }
 
     async fn sign(self: &Arc<Self>, request: RequestId, words: mpsc::Receiver<Word>) -> Result<(), Error> {
-        let Some(row) = self.stored(move |store| store.request_show(request)).await? else { return Ok(()) };
-        let charter = self.charter(row.intent.account).await?;
+        let Some(row) = self.looked(|store| store.request_show(request))? else { return Ok(()) };
+        let charter = self.charter(row.intent.account)?;
         let mut signing = Signing {
             coordinator: Arc::clone(self),
             charter,
@@ -104,7 +111,7 @@ impl Coordinator {
             reminded: BTreeSet::new(),
             backoff: BACKOFF_FIRST,
         };
-        while let Some(row) = self.stored(move |store| store.request_show(request)).await? {
+        while let Some(row) = self.looked(|store| store.request_show(request))? {
             if row.status != Status::Approved || !signing.step(row).await? {
                 return Ok(());
             }
@@ -114,7 +121,7 @@ impl Coordinator {
 
     /// Gives up a request that nobody approved; its nonce is free at once.
     pub async fn request_cancel(&self, request: RequestId) -> Result<RequestView, Error> {
-        let row = self.stored(move |store| store.request_show(request)).await?;
+        let row = self.looked(|store| store.request_show(request))?;
         let row = row.ok_or(Error::RequestUnknown(request))?;
         if row.status != Status::Pending {
             return Err(Error::RequestNotPending { request, status: row.status });
@@ -134,6 +141,9 @@ impl Coordinator {
         tracing::info!(%request, %status, reason, "request ended");
         self.stored(move |store| store.request_end(request, status, &reason, now)).await?;
         self.bells.ring(request);
+        if let Some(row) = self.looked(|store| store.request_show(request))? {
+            self.bells.ring(row.intent.account);
+        }
         crash_point!("server.request-ended");
         Ok(())
     }
@@ -155,11 +165,14 @@ impl Signing {
             return Ok(false);
         }
         if row.attempt == 0 {
-            let now = app.now();
-            match app.stored(move |store| store.request_turn(request, now)).await? {
+            let (now, account) = (app.now(), row.intent.account);
+            // Heard from here on, so that no approval between the look and the wait is missed.
+            let bell = app.bells.hear(account);
+            match app.looked(|store| store.request_turn(request, now))? {
                 Turn::Now => {}
                 Turn::Later => {
-                    sleep(TURN_PAUSE).await;
+                    // Whether it rang or the time is over, the next look decides.
+                    let _ = timeout(TURN_PAUSE, bell).await;
                     return Ok(true);
                 }
                 Turn::Lost => {
@@ -330,8 +343,8 @@ impl Sessions {
         if sessions.contains_key(&request) {
             return None;
         }
-        let (sender, receiver) = mpsc::channel(WORDS_WAITING_MAX);
-        sessions.insert(request, sender);
+        let (words, receiver) = mpsc::channel(WORDS_WAITING_MAX);
+        sessions.insert(request, Talk { words, turn: Arc::default() });
         Some(receiver)
     }
 
@@ -341,9 +354,14 @@ impl Sessions {
 
     /// Passes a word on. Words that nobody waits for, or that come in floods, are dropped.
     pub(crate) fn tell(&self, request: RequestId, word: Word) {
-        if let Some(sender) = lock(&self.0).get(&request) {
-            drop(sender.try_send(word));
+        if let Some(talk) = lock(&self.0).get(&request) {
+            drop(talk.words.try_send(word));
         }
+    }
+
+    /// For whoever has a signature of this request to look at; none while it is not being signed.
+    pub(crate) fn turn(&self, request: RequestId) -> Option<Arc<tokio::sync::Mutex<()>>> {
+        lock(&self.0).get(&request).map(|talk| Arc::clone(&talk.turn))
     }
 }
 

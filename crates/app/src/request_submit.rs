@@ -20,14 +20,14 @@ impl Coordinator {
     /// Plans an intent and stores both. Asked again with the same intent, it returns what is stored.
     pub async fn request_submit(&self, intent: Intent) -> Result<RequestView, Error> {
         let request = intent.request;
-        if let Some(row) = self.stored(move |store| store.request_show(request)).await? {
+        if let Some(row) = self.looked(|store| store.request_show(request))? {
             return if row.intent == intent {
                 Ok(request_view(row))
             } else {
                 Err(Error::IdempotencyMismatch(request.to_string()))
             };
         }
-        let charter = self.charter(intent.account).await?;
+        let charter = self.charter(intent.account)?;
         if charter.document.terms.party(&intent.requester).is_none() {
             return Err(Error::Requester(intent.requester));
         }

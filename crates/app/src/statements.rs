@@ -61,7 +61,8 @@ impl Coordinator {
     /// Asks the account's connected nodes what they hold. For those that do not answer, their last
     /// word stands in while it is valid, and they are named as missing.
     pub async fn statement_list(&self, account: AccountId) -> Result<Statements, Error> {
-        let charter = self.charter(account).await?.document;
+        let charter = self.charter(account)?;
+        let charter = &charter.document;
         let nodes: Vec<&Card> = charter.terms.parties.iter().filter(|card| is_node(card.kind)).collect();
         let mut arriving = self.statements.arriving.subscribe();
         let mut awaited: BTreeMap<&PartyName, &Card> = BTreeMap::new();
@@ -75,7 +76,7 @@ impl Coordinator {
             match timeout_at(deadline, arriving.recv()).await {
                 Ok(Ok((sender, said))) => {
                     let by = awaited.values().find(|card| card.identity == sender);
-                    if by.is_some_and(|card| is_of(&said, &charter, card)) {
+                    if by.is_some_and(|card| is_of(&said, charter, card)) {
                         awaited.remove(&said.document.party);
                         self.statements.keep(&said);
                         fresh.insert(said.document.party.clone(), (*said).clone());

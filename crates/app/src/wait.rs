@@ -1,12 +1,15 @@
 //! Waiting for a request: whoever asks is told as soon as there is something new, and need not ask
 //! again and again.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cohold_api::RequestView;
 use cohold_model::RequestId;
 use cohold_model::receipt::Status;
+use tokio::sync::futures::OwnedNotified;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -18,30 +21,38 @@ const WAITING_MAX: usize = 256;
 /// Requests share bells: who hears one rung for another looks once in vain.
 const BELLS: usize = 256;
 
-/// Rung whenever a request has come further.
+/// Rung whenever a request has come further, or an account's requests have.
 #[derive(Debug)]
 pub(crate) struct Bells {
-    bells: Vec<Notify>,
+    bells: Vec<Arc<Notify>>,
     places: Semaphore,
 }
 
 impl Default for Bells {
     fn default() -> Self {
-        Self { bells: (0..BELLS).map(|_| Notify::new()).collect(), places: Semaphore::new(WAITING_MAX) }
+        Self { bells: (0..BELLS).map(|_| Arc::default()).collect(), places: Semaphore::new(WAITING_MAX) }
     }
 }
 
 impl Bells {
-    /// Tells whoever waits for this request to look again.
-    pub(crate) fn ring(&self, request: RequestId) {
-        if let Some(bell) = self.bell(request) {
+    /// Tells whoever waits for this request or account to look again.
+    pub(crate) fn ring(&self, what: impl Hash) {
+        if let Some(bell) = self.bell(what) {
             bell.notify_waiters();
         }
     }
 
-    fn bell(&self, request: RequestId) -> Option<&Notify> {
+    /// Comes true when it rings for this request or account; whatever rings from now on counts.
+    pub(crate) fn hear(&self, what: impl Hash) -> Pin<Box<OwnedNotified>> {
+        let bell = self.bell(what).map_or_else(Arc::default, Arc::clone);
+        let mut rung = Box::pin(bell.notified_owned());
+        rung.as_mut().enable();
+        rung
+    }
+
+    fn bell(&self, what: impl Hash) -> Option<&Arc<Notify>> {
         let mut hasher = DefaultHasher::new();
-        request.hash(&mut hasher);
+        what.hash(&mut hasher);
         let last_byte = hasher.finish().to_be_bytes().last().copied().unwrap_or_default();
         self.bells.get(usize::from(last_byte) % BELLS)
     }
@@ -59,11 +70,8 @@ impl Coordinator {
         let deadline = Instant::now() + patience;
         let place = self.bells.places.try_acquire();
         loop {
-            let Some(bell) = self.bells.bell(request) else { return self.request_show(request).await };
-            let rung = bell.notified();
-            tokio::pin!(rung);
-            // Registered before the look, so that nothing that comes between is missed.
-            rung.as_mut().enable();
+            // Heard from before the look, so that nothing that comes between is missed.
+            let rung = self.bells.hear(request);
             let view = self.request_show(request).await?;
             let there = view.status >= wanted || view.status.is_end();
             if there || place.is_err() || timeout_at(deadline, rung).await.is_err() {

@@ -74,9 +74,12 @@ pub fn assemble(
 ) -> Result<Signed, AssembleError> {
     let decoded = decode(payload)?;
     let key = verifying_key(public_key)?;
-    let recovered = recover(signing_digest(payload), signature, Some(&key))?;
     let from = Address::of_verifying_key(&key);
-    if recovered != from {
+    let (digest, scalars) = (signing_digest(payload), scalars(signature)?);
+    // A signature verifies under the key that it leads to (SEC 1 §4.1.6); another than the account's
+    // means that it is wrong, or its recovery id.
+    if recover(digest, signature, &scalars).ok() != Some(key) {
+        key.verify_prehash(&digest, &scalars).map_err(|_| AssembleError::Invalid)?;
         return Err(AssembleError::OtherAccount(from));
     }
     let mut raw = Vec::new();
@@ -124,32 +127,28 @@ pub fn open(raw: &[u8]) -> Result<Signed, OpenError> {
         s: signature.s().to_be_bytes(),
         recovery_id: signature.v().into(),
     };
-    let from = recover(digest, &signature, None)?;
+    let from = Address::of_verifying_key(&recover(digest, &signature, &scalars(&signature)?)?);
     Ok(Signed { raw: raw.to_vec(), hash: keccak256(raw).0, from, decoded })
 }
 
-/// The account that a signature leads to; with `key`, the signature is first verified under it.
+/// The signature's numbers, in range and with a low s.
+fn scalars(signature: &RawSignature) -> Result<k256::ecdsa::Signature, AssembleError> {
+    if signature.recovery_id > 1 {
+        return Err(AssembleError::RecoveryId(signature.recovery_id));
+    }
+    let scalars =
+        k256::ecdsa::Signature::from_scalars(signature.r, signature.s).map_err(|_| AssembleError::Range)?;
+    if scalars.normalize_s() == scalars { Ok(scalars) } else { Err(AssembleError::HighS) }
+}
+
+/// The key that a signature leads to.
 fn recover(
     digest: [u8; 32],
     signature: &RawSignature,
-    key: Option<&VerifyingKey>,
-) -> Result<Address, AssembleError> {
-    let recovery_id = match signature.recovery_id {
-        0 => RecoveryId::new(false, false),
-        1 => RecoveryId::new(true, false),
-        other => return Err(AssembleError::RecoveryId(other)),
-    };
-    let scalars =
-        k256::ecdsa::Signature::from_scalars(signature.r, signature.s).map_err(|_| AssembleError::Range)?;
-    if scalars.normalize_s() != scalars {
-        return Err(AssembleError::HighS);
-    }
-    if let Some(key) = key {
-        key.verify_prehash(&digest, &scalars).map_err(|_| AssembleError::Invalid)?;
-    }
-    VerifyingKey::recover_from_prehash(&digest, &scalars, recovery_id)
-        .map(|recovered| Address::of_verifying_key(&recovered))
-        .map_err(|_| AssembleError::Invalid)
+    scalars: &k256::ecdsa::Signature,
+) -> Result<VerifyingKey, AssembleError> {
+    let recovery_id = RecoveryId::new(signature.recovery_id == 1, false);
+    VerifyingKey::recover_from_prehash(&digest, scalars, recovery_id).map_err(|_| AssembleError::Invalid)
 }
 
 fn in_transaction(signature: &RawSignature) -> Signature {

@@ -121,7 +121,9 @@ async fn processes(
     });
 
     let local = dev.chain.as_ref().context("there is a chain")?.chain.clone();
-    chain::fund(&local, account::address(payer.charter())?, Amount::parse("1000", 18)?).await?;
+    for charter in payer.charters() {
+        chain::fund(&local, account::address(charter)?, Amount::parse("1000", 18)?).await?;
+    }
     output.progress("payments, one after the other …");
     payer.one_by_one(WARM_UP).await?;
     let alone = payer.one_by_one(args.payments).await?;

@@ -2,6 +2,7 @@
 //! runs in this one process, on shares that all belong to the user.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -30,8 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A party of the user's within this process.
 struct Local {
     index: PartyIndex,
-    keys: std::sync::Arc<cohold_mpc::PartyKeys>,
-    share: Share,
+    keys: Arc<cohold_mpc::PartyKeys>,
+    share: Arc<Share>,
 }
 
 /// Signs with the user's own shares and hands the transaction to the endpoint.
@@ -129,8 +130,8 @@ fn authorize(device: &Device, charter: &Charter, order: SignOrder) -> anyhow::Re
 fn locals(device: &Device, charter: &Charter, args: &SendArgs) -> anyhow::Result<Vec<Local>> {
     let (index, _) = charter.terms.party(&DEVICE.parse()?).context("this device is not in the account")?;
     let kept = device.keeper.kept(charter.terms.account).map_err(|e| anyhow::anyhow!("{e}"))?;
-    let (share, _) = device.keeper.open(&kept).map_err(|e| anyhow::anyhow!("{e}"))?;
-    let mut locals = vec![Local { index, keys: std::sync::Arc::clone(&device.keys), share }];
+    let key = device.keeper.open(&kept).map_err(|e| anyhow::anyhow!("{e}"))?;
+    let mut locals = vec![Local { index, keys: Arc::clone(&device.keys), share: Arc::clone(&key.share) }];
     for path in &args.recovery {
         let (public, Opened { keys, share }) =
             recovery::open(path, args.recovery_passphrase_file.as_deref())?;
@@ -151,7 +152,7 @@ fn locals(device: &Device, charter: &Charter, args: &SendArgs) -> anyhow::Result
         if locals.iter().any(|local| local.index == index) {
             return Err(wrong(format!("`{place}` holds a share that is given already")));
         }
-        locals.push(Local { index, keys: std::sync::Arc::new(keys), share });
+        locals.push(Local { index, keys: Arc::new(keys), share: Arc::new(share) });
     }
     let threshold = usize::from(charter.terms.threshold);
     if locals.len() != threshold {

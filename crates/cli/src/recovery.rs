@@ -11,8 +11,8 @@ use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
 use cohold_model::{AccountId, Document as _, EntityName, PartyName, SessionId, Signed};
 use cohold_mpc::PartyKeys;
-use cohold_mpc_ecdsa::{Auxiliary, Share};
-use cohold_node::keeper::{KeepError, Keeper, Kept};
+use cohold_mpc_ecdsa::Share;
+use cohold_node::keeper::{KeepError, Keeper, Kept, OpenedKey};
 use cohold_party::Refusal;
 use cohold_party::create::{self, Made};
 use cohold_party::refusal::Code;
@@ -146,7 +146,7 @@ impl Keeper for RecoveryKeeper {
         ))
     }
 
-    fn open(&self, kept: &Kept) -> Result<(Share, Auxiliary), KeepError> {
+    fn open(&self, kept: &Kept) -> Result<Arc<OpenedKey>, KeepError> {
         Err(KeepError::Unknown(kept.charter.terms.account))
     }
 

@@ -72,6 +72,10 @@ pub(crate) async fn drive<R: Run>(
 ) -> Result<(R::Output, R), Broken> {
     let deadline = Instant::now() + patience;
     let mut pause = RESEND_AFTER;
+    // Cancelled before it began, as when a ban was found while the share was opened.
+    if inbox.is_closed() {
+        return Err(Broken::Cancelled);
+    }
     post.envelopes(first).await;
     loop {
         if let Some(output) = run.output() {
@@ -93,7 +97,9 @@ pub(crate) async fn drive<R: Run>(
                 let (back, answer) = turn.await.map_err(|_| Broken::Cancelled)?;
                 run = back;
                 let answer = answer?;
-                if !answer.is_empty() {
+                // Nothing leaves a session that was cancelled meanwhile: whether its checks passed is
+                // no business of a party that another session has just banned.
+                if !answer.is_empty() && !inbox.is_closed() {
                     pause = RESEND_AFTER;
                     post.envelopes(answer).await;
                 }

@@ -1,6 +1,7 @@
 //! What a party keeps: the port between the runtime and the place where shares lie.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cohold_model::account::Proposal;
 use cohold_model::charter::Charter;
@@ -50,6 +51,15 @@ pub struct Kept {
     pub held_since: u64,
 }
 
+/// A share and the engine's data, opened. Both are wiped on drop.
+#[derive(Debug)]
+pub struct OpenedKey {
+    /// The asset.
+    pub share: Arc<Share>,
+    /// What the engine needs with it.
+    pub auxiliary: Auxiliary,
+}
+
 /// Where a party keeps its accounts. All calls block until what they say is durable.
 pub trait Keeper: Send + Sync + 'static {
     /// Notes that a key is being made; refuses an account or session that was seen before.
@@ -78,7 +88,9 @@ pub trait Keeper: Send + Sync + 'static {
     /// Counts a payment and uses up its session, in one step; or says why not.
     fn reserve(&self, reservation: &Reservation, now: u64) -> Result<(), Refusal>;
     /// Opens the share and the engine's data.
-    fn open(&self, kept: &Kept) -> Result<(Share, Auxiliary), KeepError>;
+    fn open(&self, kept: &Kept) -> Result<Arc<OpenedKey>, KeepError>;
+    /// Drops what was opened some time ago; called now and then.
+    fn forget_idle(&self) {}
     /// Bans a party from a key, for ever; a party that bans itself has frozen the key.
     fn ban(&self, account: AccountId, party: PartyIndex, evidence: &str, now: u64) -> Result<(), KeepError>;
 }

@@ -5,12 +5,13 @@ pub mod config;
 mod drive;
 pub mod keeper;
 mod making;
+mod opened;
 pub mod runtime;
 pub mod service;
 mod signing;
 pub mod vaulted;
 
-pub use keeper::{KeepError, Keeper};
+pub use keeper::{KeepError, Keeper, OpenedKey};
 pub use runtime::{Runtime, Shutdown};
 
 /// Seconds since 1970 by this machine's clock.

@@ -94,6 +94,7 @@ impl Runtime {
     pub async fn run(self: Arc<Self>, mut relay: RelayClient, mut shutdown: Shutdown) {
         let mut connections = self.link.connections();
         connections.mark_changed();
+        let mut idle = tokio::time::interval(crate::opened::IDLE_MAX / 2);
         loop {
             tokio::select! {
                 parcel = relay.recv() => match parcel {
@@ -106,6 +107,7 @@ impl Runtime {
                         tokio::spawn(Arc::clone(&self).say_hello());
                     }
                 }
+                _ = idle.tick() => self.keeper.forget_idle(),
                 ended = shutdown.wait_for(|end| *end) => {
                     drop(ended);
                     return;

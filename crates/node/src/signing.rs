@@ -87,9 +87,15 @@ impl Runtime {
             let standing = Standing { charter, me: &party.card.party, banned };
             let reviewed = verify::review(order, standing, &party.rules, now)?;
             let authorized = reviewed.authorize(|reservation| party.keeper.reserve(reservation, now))?;
-            let (share, auxiliary) = party.keeper.open(&kept)?;
-            let begun =
-                authorized.begin(charter, banned, &share, &auxiliary, &party.keys, &mut crate::rng())?;
+            let key = party.keeper.open(&kept)?;
+            let begun = authorized.begin(
+                charter,
+                banned,
+                &key.share,
+                &key.auxiliary,
+                &party.keys,
+                &mut crate::rng(),
+            )?;
             Ok((begun, party.post(&charter.terms)))
         };
         let ((run, first), post) = blocking(begin).await?;

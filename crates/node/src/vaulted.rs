@@ -1,6 +1,7 @@
 //! The keeper of nodes and devices: a party store whose secrets are sealed by a vault.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use cohold_model::account::Proposal;
 use cohold_model::charter::Charter;
@@ -16,7 +17,8 @@ use cohold_store::party::{AccountError, ReserveError, Reserved, SealedKey, Spend
 use cohold_store::{PartyStore, StoreError};
 use cohold_vault::{Purpose, SealContext, Sealed, Vault, VaultError};
 
-use crate::keeper::{KeepError, Keeper, Kept};
+use crate::keeper::{KeepError, Keeper, Kept, OpenedKey};
+use crate::opened::OpenedKeys;
 
 /// How the engine's auxiliary data is filed.
 const ENGINE: &str = "dkls23";
@@ -27,6 +29,7 @@ pub struct VaultedKeeper {
     vault: Arc<dyn Vault>,
     party: PartyName,
     abandoned: Vec<AccountId>,
+    opened: OpenedKeys,
 }
 
 impl VaultedKeeper {
@@ -37,7 +40,7 @@ impl VaultedKeeper {
         if !abandoned.is_empty() {
             tracing::info!(accounts = abandoned.len(), "unfinished key generations were abandoned");
         }
-        Ok(Self { store, vault, party, abandoned })
+        Ok(Self { store, vault, party, abandoned, opened: OpenedKeys::default() })
     }
 
     /// The store, for lists.
@@ -131,17 +134,27 @@ impl Keeper for VaultedKeeper {
         }
     }
 
-    fn open(&self, kept: &Kept) -> Result<(Share, Auxiliary), KeepError> {
-        let (account, epoch) = (kept.charter.terms.account, kept.charter.epoch);
+    fn open(&self, kept: &Kept) -> Result<Arc<OpenedKey>, KeepError> {
+        let (account, epoch, now) = (kept.charter.terms.account, kept.charter.epoch, Instant::now());
+        if let Some(key) = self.opened.find(account, epoch, now) {
+            return Ok(key);
+        }
         let key = self.store.key_show(account, epoch.0, ENGINE)?.ok_or(KeepError::Unknown(account))?;
         let share = self.unseal(&self.context(account, epoch, Purpose::Share), key.share)?;
         let auxiliary = self.unseal(&self.context(account, epoch, Purpose::Auxiliary), key.auxiliary)?;
         let share = Share::from_secret_bytes(&share).map_err(failed)?;
         let auxiliary = Auxiliary::from_secret_bytes(&auxiliary).map_err(failed)?;
-        Ok((share, auxiliary))
+        let key = Arc::new(OpenedKey { share: Arc::new(share), auxiliary });
+        self.opened.keep(account, epoch, &key, now);
+        Ok(key)
+    }
+
+    fn forget_idle(&self) {
+        self.opened.forget_idle(Instant::now());
     }
 
     fn ban(&self, account: AccountId, party: PartyIndex, evidence: &str, now: u64) -> Result<(), KeepError> {
+        self.opened.forget(account);
         Ok(self.store.ban_insert(account, party, evidence, now)?)
     }
 }

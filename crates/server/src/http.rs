@@ -237,7 +237,7 @@ async fn authenticated(State(app): App, request: Request, next: Next) -> Result<
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim());
     match token {
-        Some(token) if app.token_check(token).await? => Ok(next.run(request).await),
+        Some(token) if app.token_check(token)? => Ok(next.run(request).await),
         _ => Err(Failure::Token),
     }
 }

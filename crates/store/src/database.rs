@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
+/// How long to wait for another process that has the file.
+const BUSY: Duration = Duration::from_secs(10);
 /// Files up to this size are checked as a whole when they are opened.
 const WHOLE_CHECK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -71,6 +73,8 @@ pub enum StoreError {
 pub struct Database {
     path: PathBuf,
     connection: Mutex<Connection>,
+    /// For single rows: it never waits for a writer.
+    reader: Mutex<Connection>,
 }
 
 impl Database {
@@ -80,7 +84,7 @@ impl Database {
         create_private(path).map_err(|source| StoreError::File { path: path.into(), source })?;
         let told = |error| explain(path, error);
         let mut connection = Connection::open(path).map_err(told)?;
-        connection.busy_timeout(Duration::from_secs(10)).map_err(told)?;
+        connection.busy_timeout(BUSY).map_err(told)?;
         connection
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
@@ -89,7 +93,20 @@ impl Database {
             .map_err(told)?;
         check_whole(path, &connection)?;
         migrate(&mut connection, path, migrations)?;
-        Ok(Self { path: path.into(), connection: Mutex::new(connection) })
+        let reader = Connection::open(path).map_err(told)?;
+        reader.busy_timeout(BUSY).map_err(told)?;
+        reader
+            .execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8000;")
+            .map_err(told)?;
+        Ok(Self { path: path.into(), connection: Mutex::new(connection), reader: Mutex::new(reader) })
+    }
+
+    /// Reads a row or two, as of the last write that returned.
+    pub fn look<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail<E>>,
+    ) -> Result<T, E> {
+        self.run(&self.reader, TransactionBehavior::Deferred, work)
     }
 
     /// Reads, in one consistent view.
@@ -97,7 +114,7 @@ impl Database {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail<E>>,
     ) -> Result<T, E> {
-        self.run(TransactionBehavior::Deferred, work)
+        self.run(&self.connection, TransactionBehavior::Deferred, work)
     }
 
     /// Writes: all or nothing, on the disk when this returns.
@@ -105,16 +122,17 @@ impl Database {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail<E>>,
     ) -> Result<T, E> {
-        self.run(TransactionBehavior::Immediate, work)
+        self.run(&self.connection, TransactionBehavior::Immediate, work)
     }
 
     fn run<T, E: From<StoreError>>(
         &self,
+        connection: &Mutex<Connection>,
         behavior: TransactionBehavior,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail<E>>,
     ) -> Result<T, E> {
         // A panic elsewhere rolled its transaction back; the connection is sound.
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
         let told = |error| E::from(explain(&self.path, error));
         let transaction = connection.transaction_with_behavior(behavior).map_err(told)?;
         match work(&transaction) {

@@ -247,7 +247,7 @@ impl PartyStore {
 
     /// An account in force.
     pub fn account_show(&self, account: AccountId) -> Result<Option<Active>, StoreError> {
-        self.database.read(|tx| {
+        self.database.look(|tx| {
             let sql = "SELECT charter, held_since FROM accounts WHERE account = ?1 AND state = 'active'";
             let row = tx.prepare_cached(sql)?.query_row([account.to_string()], |row| {
                 Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
@@ -286,7 +286,7 @@ impl PartyStore {
         epoch: u32,
         engine: &str,
     ) -> Result<Option<SealedKey>, StoreError> {
-        self.database.read(|tx| {
+        self.database.look(|tx| {
             let sql = "SELECT s.sealed, a.sealed FROM shares s JOIN auxiliaries a USING (account, epoch)
                  WHERE s.account = ?1 AND s.epoch = ?2 AND a.engine = ?3";
             let row = tx.prepare_cached(sql)?.query_row(params![account.to_string(), epoch, engine], |row| {

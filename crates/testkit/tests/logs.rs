@@ -44,12 +44,12 @@ fn secrets(cluster: &Cluster, account: &Account) -> BTreeMap<String, Vec<u8>> {
     for party in &cluster.parties {
         let name = &party.spec.party;
         let kept = party.keeper().kept(account.id()).unwrap();
-        let (share, auxiliary) = party.keeper().open(&kept).unwrap();
-        let share = share.to_secret_bytes();
+        let key = party.keeper().open(&kept).unwrap();
+        let share = key.share.to_secret_bytes();
         assert!(Share::from_secret_bytes(&share).is_ok());
         // Version, index, threshold and size, then the scalar; what follows is public.
         secrets.insert(format!("{name}: share"), share[4..36].to_vec());
-        let auxiliary = auxiliary.to_secret_bytes();
+        let auxiliary = key.auxiliary.to_secret_bytes();
         for (i, part) in auxiliary.chunks(auxiliary.len() / 8).enumerate() {
             // Long runs of zeros and lengths say nothing.
             let telling = part.windows(16).find(|window| {

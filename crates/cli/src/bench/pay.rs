@@ -35,7 +35,7 @@ const RECEIVER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 pub(super) struct Payer {
     client: Client,
     device: Device,
-    charter: Charter,
+    charters: Vec<Charter>,
     _online: Online,
 }
 
@@ -52,8 +52,7 @@ pub(super) struct Throughput {
 
 impl Payer {
     /// Unlocks the device, brings it online, and makes `count` accounts, 2-of-3 among device, co-signer
-    /// and guardian. Pays from the last one; tells how long each took from the proposal until it was
-    /// in force on the device.
+    /// and guardian. Tells how long each took from the proposal until it was in force on the device.
     pub(super) async fn new(home: &Home, count: usize) -> anyhow::Result<(Self, Vec<Duration>)> {
         let client = home.client()?;
         let device = home.unlock()?;
@@ -66,38 +65,37 @@ impl Payer {
         }
         let (runtime, online) = device.online(&client, own);
         ready(&runtime).await?;
-        let (mut charter, mut times) = (None, Vec::new());
+        let (mut charters, mut times) = (Vec::new(), Vec::new());
         for _ in 0..count.max(1) {
             let proposal = account::propose(&device, Template::Enterprise, 2, cards.clone())?;
             let account = proposal.document.terms.account;
             let began = Instant::now();
             client.account_create(&AccountCreate { proposal }).await?;
-            charter = Some(in_force(&device, account, began).await?);
+            charters.push(in_force(&device, account, began).await?.document);
             times.push(began.elapsed());
         }
-        let charter = charter.context("no account was made")?.document;
-        Ok((Self { client, device, charter, _online: online }, times))
+        Ok((Self { client, device, charters, _online: online }, times))
     }
 
-    /// The account that pays.
-    pub(super) fn charter(&self) -> &Charter {
-        &self.charter
+    /// The accounts that pay.
+    pub(super) fn charters(&self) -> &[Charter] {
+        &self.charters
     }
 
-    /// Pays `count` times, one after the other.
+    /// Pays `count` times, one after the other, from one account.
     pub(super) async fn one_by_one(&self, count: usize) -> anyhow::Result<Latencies> {
         let mut times = Vec::with_capacity(count);
         for _ in 0..count {
             let began = Instant::now();
-            self.pay().await?;
+            self.pay(0).await?;
             times.push(began.elapsed());
         }
         times.sort_unstable();
         Ok(Latencies(times))
     }
 
-    /// Pays for some time, with `width` payments under way at any moment; only those that were signed
-    /// within the time count.
+    /// Pays for some time, with `width` payments under way at any moment, from all accounts in turn;
+    /// only those that were signed within the time count.
     pub(super) async fn side_by_side(
         self: &Arc<Self>,
         width: usize,
@@ -106,11 +104,11 @@ impl Payer {
         let (began, signed, repeated) =
             (Instant::now(), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let mut payers = tokio::task::JoinSet::new();
-        for _ in 0..width {
+        for lane in 0..width {
             let (this, signed, repeated) = (Arc::clone(self), Arc::clone(&signed), Arc::clone(&repeated));
             payers.spawn(async move {
                 while began.elapsed() < time {
-                    match this.pay().await {
+                    match this.pay(lane).await {
                         Ok(()) if began.elapsed() <= time => drop(signed.fetch_add(1, Ordering::Relaxed)),
                         Ok(()) => {}
                         Err(error) if outdated(&error) => drop(repeated.fetch_add(1, Ordering::Relaxed)),
@@ -127,12 +125,13 @@ impl Payer {
         Ok(Throughput { signed, repeated, took: time })
     }
 
-    /// One payment, until its signature is known.
-    async fn pay(&self) -> anyhow::Result<()> {
+    /// One payment, until its signature is known, from the account whose turn it is in this lane.
+    async fn pay(&self, lane: usize) -> anyhow::Result<()> {
+        let charter = self.charters.iter().cycle().nth(lane).context("no account was made")?;
         let request = RequestId::random(&mut cohold_node::rng());
         let intent = Intent {
             request,
-            account: self.charter.terms.account,
+            account: charter.terms.account,
             chain_id: LOCAL_CHAIN_ID,
             action: Action::Transfer {
                 asset: Asset::Native,
@@ -144,8 +143,8 @@ impl Payer {
         };
         let view = self.client.request_create(&RequestCreate { intent: intent.clone() }).await?;
         check_plan(&intent, &view.plan, &self.device.rules)?;
-        let approval = approve(&self.device, &self.charter, &view.plan)?;
-        let body = ApprovalCreate { approval, signers: Some(self.signers()?) };
+        let approval = approve(&self.device, charter, &view.plan)?;
+        let body = ApprovalCreate { approval, signers: Some(signers(charter)?) };
         let mut view = self.client.approve(request, &body).await?;
         let began = Instant::now();
         while view.status < Status::Signed {
@@ -156,17 +155,17 @@ impl Payer {
         anyhow::ensure!(fine, "a payment came to nothing: {}", told(&view));
         Ok(())
     }
+}
 
-    /// The device and the co-signer.
-    fn signers(&self) -> anyhow::Result<Vec<PartyIndex>> {
-        let index = |name: &str| {
-            let found = self.charter.terms.party(&name.parse()?).map(|(index, _)| index);
-            found.with_context(|| format!("`{name}` is not in the account"))
-        };
-        let mut signers = vec![index(DEVICE)?, index("cosigner")?];
-        signers.sort();
-        Ok(signers)
-    }
+/// The device and the co-signer.
+fn signers(charter: &Charter) -> anyhow::Result<Vec<PartyIndex>> {
+    let index = |name: &str| {
+        let found = charter.terms.party(&name.parse()?).map(|(index, _)| index);
+        found.with_context(|| format!("`{name}` is not in the account"))
+    };
+    let mut signers = vec![index(DEVICE)?, index("cosigner")?];
+    signers.sort();
+    Ok(signers)
 }
 
 impl Latencies {

@@ -95,7 +95,7 @@ impl ServerStore {
 
     /// One account, whatever its state.
     pub fn account_show(&self, account: AccountId) -> Result<Option<AccountRow>, StoreError> {
-        self.database.read(|tx| account_show(tx, account))
+        self.database.look(|tx| account_show(tx, account))
     }
 
     /// Active accounts, by id, after `after`, at most `limit`.

@@ -158,7 +158,7 @@ impl ServerStore {
     /// Whether an approved request may be signed now: a transaction before its turn would wait on the
     /// chain for a nonce that nobody may ever use.
     pub fn request_turn(&self, request: RequestId, now: u64) -> Result<Turn, StoreError> {
-        self.database.read(|tx| {
+        self.database.look(|tx| {
             let held = |until: u64| in_turn(tx, request, until).map(|found| found.before == found.used);
             if held(u64::MAX)? {
                 return Ok(Turn::Now);
@@ -205,7 +205,7 @@ impl ServerStore {
 
     /// One request.
     pub fn request_show(&self, request: RequestId) -> Result<Option<RequestRow>, StoreError> {
-        self.database.read(|tx| request_show(tx, request))
+        self.database.look(|tx| request_show(tx, request))
     }
 
     /// Requests, the newest first, before number `before`, at most `limit`.

@@ -32,7 +32,7 @@ impl ServerStore {
             return Ok(false);
         }
         let hash = hash(token);
-        self.database.read(|tx| {
+        self.database.look(|tx| {
             let sql = "SELECT hash FROM tokens WHERE hash = ?1";
             let found: Option<[u8; 32]> = first(tx, sql, params![hash], |row| Ok(row.get("hash")?))?;
             Ok(found.is_some_and(|found| bool::from(found.ct_eq(&hash))))

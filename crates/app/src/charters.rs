@@ -1,0 +1,40 @@
+//! Charters of active accounts, kept in memory: every step of every payment looks at one, and none
+//! ever changes. The database stays the truth; what is forgotten here is read again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use cohold_model::charter::Charter;
+use cohold_model::{AccountId, Signed};
+use cohold_store::server::AccountState;
+
+use crate::coordinator::{Coordinator, lock};
+use crate::error::Error;
+use crate::view::status_word;
+
+/// The most that are kept, some kilobytes each; when they are too many, all are forgotten.
+const KEPT_MAX: usize = 4096;
+
+/// Charters that were looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Charters(Mutex<HashMap<AccountId, Arc<Signed<Charter>>>>);
+
+impl Coordinator {
+    /// The charter of an active account.
+    pub(crate) fn charter(&self, account: AccountId) -> Result<Arc<Signed<Charter>>, Error> {
+        if let Some(charter) = lock(&self.charters.0).get(&account) {
+            return Ok(Arc::clone(charter));
+        }
+        let row = self.looked(|store| store.account_show(account))?;
+        let charter = match row.ok_or(Error::AccountUnknown(account))?.state {
+            AccountState::Active(charter) => Arc::from(charter),
+            other => return Err(Error::AccountInactive { account, status: status_word(&other) }),
+        };
+        let mut kept = lock(&self.charters.0);
+        if kept.len() >= KEPT_MAX {
+            kept.clear();
+        }
+        kept.insert(account, Arc::clone(&charter));
+        Ok(charter)
+    }
+}
