@@ -38,6 +38,15 @@ pub(crate) struct DeviceConfig {
     pub(crate) entity: EntityName,
 }
 
+/// Reads settings. The parser's own words would repeat the line, and a line holds the token.
+fn parse_config(text: &str) -> anyhow::Result<DeviceConfig> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let before = text.bytes().take(error.span().map_or(0, |span| span.start));
+        let line = before.filter(|byte| *byte == b'\n').count() + 1;
+        anyhow::anyhow!("line {line} is not understood: the settings are `server`, `token` and `entity`, each a text in quotes")
+    })
+}
+
 fn me() -> EntityName {
     #[expect(clippy::expect_used, reason = "a literal of the right form")]
     "me".parse().expect("a name")
@@ -85,8 +94,7 @@ impl Home {
     pub(crate) fn config(&self) -> anyhow::Result<DeviceConfig> {
         let path = self.path("config.toml");
         let mut config = match std::fs::read_to_string(&path) {
-            Ok(text) => toml::from_str::<DeviceConfig>(&text)
-                .with_context(|| format!("`{}` is not understood", path.display()))?,
+            Ok(text) => parse_config(&text).with_context(|| format!("`{}`", path.display()))?,
             Err(_) => match (&self.global.server, std::env::var("COHOLD_TOKEN")) {
                 (Some(server), Ok(token)) => DeviceConfig { server: server.clone(), token, entity: me() },
                 _ => {
@@ -273,4 +281,18 @@ pub(crate) fn start(
     let (stop, shutdown) = watch::channel(false);
     tokio::spawn(Arc::clone(&runtime).run(relay, shutdown));
     (runtime, Online { _stop: stop })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_setting_is_named_by_its_line_and_never_repeated() {
+        for text in ["server = \"http://x\"\ntoken = cohold_s3cr3t\n", "\ntoken = [\"cohold_s3cr3t\"]\n"] {
+            let error = parse_config(text).map(|_| ()).map_err(|error| format!("{error:#}"));
+            let said = error.err().unwrap_or_default();
+            assert!(said.contains("line 2") && !said.contains("s3cr3t"), "{said}");
+        }
+    }
 }

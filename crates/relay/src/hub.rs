@@ -2,6 +2,7 @@
 //! within a minute is gone.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ use crate::frame::{Address, Parcel};
 pub const WAITING_MAX: usize = 1024;
 /// The most bytes that wait for one party.
 pub const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The most bytes that wait for all parties together.
+pub const WAITING_BYTES_MAX_ALL: usize = 512 * 1024 * 1024;
 /// The most parties with a mailbox.
 pub const MAILBOXES_MAX: usize = 10_000;
 /// How long a parcel waits for a party that is away.
@@ -24,9 +27,11 @@ pub const WAITING_AGE_MAX: Duration = Duration::from_secs(60);
 pub struct Hub {
     boxes: Mutex<HashMap<IdentityKey, Arc<Slot>>>,
     coordinator: mpsc::Sender<Parcel>,
+    bytes_all: Arc<AtomicUsize>,
+    bytes_all_max: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Slot {
     queue: Mutex<Queue>,
     arrived: Notify,
@@ -36,6 +41,8 @@ struct Slot {
 struct Queue {
     waiting: VecDeque<(Instant, Parcel)>,
     bytes: usize,
+    /// What waits in all queues together.
+    bytes_all: Arc<AtomicUsize>,
     /// Counts connections; only the newest one reads.
     generation: u64,
     online: bool,
@@ -52,8 +59,13 @@ impl Hub {
     /// A hub, and the coordinator's own mail.
     #[must_use]
     pub fn new() -> (Arc<Self>, mpsc::Receiver<Parcel>) {
+        Self::bounded(WAITING_BYTES_MAX_ALL)
+    }
+
+    fn bounded(bytes_all_max: usize) -> (Arc<Self>, mpsc::Receiver<Parcel>) {
         let (coordinator, mail) = mpsc::channel(WAITING_MAX);
-        (Arc::new(Self { boxes: Mutex::default(), coordinator }), mail)
+        let (boxes, bytes_all) = Default::default();
+        (Arc::new(Self { boxes, coordinator, bytes_all, bytes_all_max }), mail)
     }
 
     /// Opens the mailbox of an identity that has proved itself.
@@ -84,10 +96,25 @@ impl Hub {
             Address::Coordinator => drop(self.coordinator.send(parcel).await),
             // A party may only write to whom it may know to be there: invented receivers cost nothing.
             Address::Party(identity) if from == Address::Coordinator || self.is_known(&identity) => {
-                self.slot(identity).push(parcel);
+                if self.has_room(parcel.body.len()) {
+                    self.slot(identity).push(parcel);
+                } else {
+                    tracing::warn!("all mailboxes together are full: a parcel was dropped");
+                }
             }
             Address::Party(_) => tracing::debug!("a parcel to nobody"),
         }
+    }
+
+    /// Whether so many bytes more may wait; parcels that nobody fetched in time make room.
+    fn has_room(&self, bytes: usize) -> bool {
+        let fits = || self.bytes_all.load(Ordering::Relaxed).saturating_add(bytes) <= self.bytes_all_max;
+        if !fits() {
+            for slot in lock(&self.boxes).values() {
+                lock(&slot.queue).pop_old();
+            }
+        }
+        fits()
     }
 
     fn is_known(&self, identity: &IdentityKey) -> bool {
@@ -99,7 +126,12 @@ impl Hub {
         if boxes.len() >= MAILBOXES_MAX && !boxes.contains_key(&identity) {
             boxes.retain(|_, slot| lock(&slot.queue).online);
         }
-        Arc::clone(boxes.entry(identity).or_default())
+        let slot = || {
+            let mut queue = Queue::default();
+            queue.bytes_all = Arc::clone(&self.bytes_all);
+            Arc::new(Slot { queue: Mutex::new(queue), arrived: Notify::new() })
+        };
+        Arc::clone(boxes.entry(identity).or_insert_with(slot))
     }
 }
 
@@ -107,6 +139,7 @@ impl Slot {
     fn push(&self, parcel: Parcel) {
         let mut queue = lock(&self.queue);
         queue.bytes = queue.bytes.saturating_add(parcel.body.len());
+        queue.bytes_all.fetch_add(parcel.body.len(), Ordering::Relaxed);
         queue.waiting.push_back((Instant::now(), parcel));
         while queue.waiting.len() > WAITING_MAX || queue.bytes > WAITING_BYTES_MAX {
             queue.pop();
@@ -121,7 +154,20 @@ impl Queue {
     fn pop(&mut self) -> Option<(Instant, Parcel)> {
         let popped = self.waiting.pop_front()?;
         self.bytes = self.bytes.saturating_sub(popped.1.body.len());
+        self.bytes_all.fetch_sub(popped.1.body.len(), Ordering::Relaxed);
         Some(popped)
+    }
+
+    fn pop_old(&mut self) {
+        while self.waiting.front().is_some_and(|(since, _)| since.elapsed() > WAITING_AGE_MAX) {
+            self.pop();
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.bytes_all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -208,6 +254,24 @@ mod tests {
         assert_eq!(waiting.await.ok(), Some(None));
         assert_eq!(new.recv().await.map(|p| p.body), Some(vec![2]));
         assert!(hub.is_online(&key(1)));
+    }
+
+    #[tokio::test]
+    async fn many_mailboxes_together_are_bounded_as_well() {
+        let (hub, _mail) = Hub::bounded(10);
+        let to = |seed| hub.post(Address::Coordinator, Address::Party(key(seed)), vec![seed; 4]);
+        for seed in 1..=3 {
+            to(seed).await;
+        }
+        let third = hub.connect(key(3));
+        let first = hub.connect(key(1));
+        assert_eq!(first.recv().await.map(|p| p.body), Some(vec![1; 4]));
+        to(4).await;
+        to(3).await;
+        assert_eq!(hub.connect(key(4)).recv().await.map(|p| p.body), Some(vec![4; 4]));
+        to(3).await;
+        assert_eq!(third.recv().await.map(|p| p.body), Some(vec![3; 4]));
+        assert_eq!(hub.bytes_all.load(Ordering::Relaxed), 4, "only the second waits");
     }
 
     #[tokio::test]
