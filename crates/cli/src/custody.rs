@@ -91,6 +91,9 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
             std::fs::File::open(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
         file.take(MODEL_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     }
-    anyhow::ensure!(bytes.len() as u64 <= MODEL_BYTES_MAX, "`{}` is larger than any model", path.display());
+    if bytes.len() as u64 > MODEL_BYTES_MAX {
+        let message = format!("`{}` is larger than any model", path.display());
+        return Err(Failure::error(Exit::Failed, "model", message));
+    }
     Ok(bytes)
 }

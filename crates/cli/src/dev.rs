@@ -231,7 +231,10 @@ async fn spawn(words: &[&str], config: &Path, log: &Path) -> anyhow::Result<(Chi
                 anyhow::bail!("`cohold {}` ended at once: see {}", words.join(" "), log.display());
             }
             if let Ok(value) = serde_json::from_str::<Value>(&text) {
-                return Ok(value);
+                return match value.pointer("/error/message").and_then(Value::as_str) {
+                    Some(message) => Err(anyhow::anyhow!("`cohold {}`: {message}", words.join(" "))),
+                    None => Ok(value),
+                };
             }
         }
     };

@@ -22,6 +22,7 @@ use cohold_api::{
 use cohold_app::{Coordinator, Error};
 use cohold_model::receipt::Receipt;
 use cohold_model::{AccountId, RequestId};
+use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
@@ -32,6 +33,8 @@ use crate::problem::{Failure, Trace};
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most requests at a time.
 const REQUESTS_MAX: usize = 512;
+/// How much of a body that is too large is read before the client is told.
+const BODY_BYTES_DRAINED_MAX: usize = 32 * 1024 * 1024;
 
 type App = State<Arc<Coordinator>>;
 type Answer<T> = Result<Json<T>, Failure>;
@@ -180,6 +183,11 @@ struct Body<T>(T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Failure;
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let said = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        if said.and_then(|value| value.parse::<usize>().ok()).is_some_and(|length| length > BODY_BYTES_MAX) {
+            drain(request.into_body()).await;
+            return Err(Failure::BodyTooLarge);
+        }
         let bytes = axum::body::Bytes::from_request(request, state).await.map_err(|rejection| {
             let BytesRejection::FailedToBufferBody(rejection) = rejection else { return Failure::BodyBroken };
             match rejection.status() {
@@ -189,6 +197,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         })?;
         let Json(value) = Json::from_bytes(&bytes).map_err(|e| Failure::Body(plain(&e.body_text())))?;
         Ok(Self(value))
+    }
+}
+
+/// Reads and forgets what a client sends: many hear an answer only after they have sent all.
+async fn drain(body: axum::body::Body) {
+    let mut chunks = body.into_data_stream();
+    let mut left = BODY_BYTES_DRAINED_MAX;
+    while let Some(Ok(chunk)) = chunks.next().await {
+        left = left.saturating_sub(chunk.len());
+        if left == 0 {
+            return;
+        }
     }
 }
 

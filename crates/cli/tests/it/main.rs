@@ -1,7 +1,16 @@
 //! The one binary, end to end: real processes, a real local chain, kill -9.
 
+mod bad_input;
 mod chain;
 mod crash;
+mod custody;
+mod demo;
+mod dev;
+mod full_disk;
 mod http;
+mod paying;
 mod process;
+mod secrets;
+mod shapes;
+mod words;
 mod world;

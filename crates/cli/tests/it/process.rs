@@ -2,10 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cohold");
 /// How long anything may take before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// A command without any setting of whoever runs the tests.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
@@ -66,14 +66,6 @@ impl Service {
             values.next().and_then(Result::ok)
         });
         Self { child, said, _stdout: stdout }
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub(crate) fn is_alive(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -136,8 +128,10 @@ impl Cli {
 
     pub(crate) fn begin(mut self) -> Begun {
         let input = self.input.map_or_else(Stdio::null, |file| File::open(file).unwrap().into());
-        let child = self.command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        Begun { child: child.unwrap(), words: format!("{:?}", self.words) }
+        let (stdout, stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        let into = |file: &File| Stdio::from(file.try_clone().unwrap());
+        let child = self.command.stdin(input).stdout(into(&stdout)).stderr(into(&stderr)).spawn();
+        Begun { child: child.unwrap(), words: format!("{:?}", self.words), stdout, stderr }
     }
 
     pub(crate) fn run(self) -> Ran {
@@ -149,6 +143,8 @@ impl Cli {
 pub(crate) struct Begun {
     child: Child,
     words: String,
+    stdout: File,
+    stderr: File,
 }
 
 impl Begun {
@@ -158,10 +154,24 @@ impl Begun {
         self.child.wait().unwrap();
     }
 
-    pub(crate) fn end(self) -> Ran {
-        let Output { status, stdout, stderr } = self.child.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ran { words: self.words, status, stdout: text(stdout), stderr: text(stderr) }
+    pub(crate) fn end(mut self) -> Ran {
+        let status = until(&format!("{} ends", self.words), || self.child.try_wait().unwrap());
+        let read = |mut file: &File| {
+            let mut text = String::new();
+            file.seek(SeekFrom::Start(0)).unwrap();
+            file.read_to_string(&mut text).unwrap();
+            text
+        };
+        let (stdout, stderr) = (read(&self.stdout), read(&self.stderr));
+        Ran { words: self.words.clone(), status, stdout, stderr }
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        // Nothing where it has ended; a test that gave up leaves nothing behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -200,7 +210,6 @@ impl Ran {
     }
 
     pub(crate) fn assert(&self, holds: bool, what: &str) {
-        let _ = std::io::stderr().flush();
         assert!(holds, "{what}: {}", self.shown());
     }
 

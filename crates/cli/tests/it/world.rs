@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -43,9 +44,17 @@ impl World {
     }
 
     pub(crate) fn start_logging(log: &'static str) -> Option<Self> {
+        Self::start_in(log, |_| true)
+    }
+
+    /// Starts everything in a folder that is prepared before; none if that cannot be.
+    pub(crate) fn start_in(log: &'static str, prepare: impl FnOnce(&Path) -> bool) -> Option<Self> {
         let anvil = anvil()?;
         let place = Place::take();
         let folder = tempfile::Builder::new().prefix("cohold-test-").tempdir().unwrap();
+        if !prepare(folder.path()) {
+            return None;
+        }
         let chain = Chain::start(&anvil, folder.path());
         let mut world = Self {
             chain,
@@ -162,6 +171,14 @@ impl World {
                 |party: &Value| party["card"]["document"]["party"] == name && party["online"] == false;
             parties.is_none_or(|all| all.as_array().unwrap().iter().any(is_away)).then_some(())
         });
+    }
+
+    /// Ends a node and the server as their operators would: their databases are closed.
+    pub(crate) fn end(&mut self, node: &'static str) {
+        for mut service in [self.nodes.remove(node), self.server.take()].into_iter().flatten() {
+            service.signal(Signal::TERM);
+            assert!(service.wait("a service that is told to end").success());
+        }
     }
 
     pub(crate) fn node_crashed(&mut self, name: &'static str, point: &str) {
