@@ -121,10 +121,14 @@ impl Keeper for VaultedKeeper {
             asset: &reservation.asset,
             amount: reservation.amount,
             per_day: reservation.per_day,
+            fee: reservation.fee,
+            fees_per_day: reservation.fees_per_day,
         };
         match self.store.reserve(&spending, now) {
             Ok(Reserved::New | Reserved::Again) => Ok(()),
-            Err(error @ ReserveError::Limit { .. }) => Err(Refusal::new(Code::Limit, error.to_string())),
+            Err(error @ (ReserveError::Limit { .. } | ReserveError::Fees { .. })) => {
+                Err(Refusal::new(Code::Limit, error.to_string()))
+            }
             Err(error @ ReserveError::Nonce { .. }) => Err(Refusal::new(Code::Nonce, error.to_string())),
             Err(error @ ReserveError::Session(_)) => Err(Refusal::new(Code::Order, error.to_string())),
             Err(ReserveError::Store(error)) => {

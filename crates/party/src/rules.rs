@@ -8,6 +8,7 @@
 //! id = 31337            # EIP-155 chain id
 //! coin = "ETH"          # the chain's own coin, 18 decimals
 //! fee_max = "0.01"      # most that one transaction may cost in fees, in the coin
+//! fees_per_day = "0.1"  # most that fees may cost in 24 hours, counted like `per_day`
 //!
 //! [[chain.asset]]       # without `token`: the coin itself
 //! per_transaction = "1"
@@ -58,6 +59,7 @@ struct ChainRules {
     id: u64,
     coin: String,
     fee_max: Amount,
+    fees_per_day: Option<Amount>,
     allowances: Vec<Allowance>,
 }
 
@@ -91,6 +93,7 @@ struct ChainFile {
     id: u64,
     coin: String,
     fee_max: String,
+    fees_per_day: Option<String>,
     #[serde(default)]
     asset: Vec<AssetFile>,
 }
@@ -186,6 +189,12 @@ impl Rules {
         book
     }
 
+    /// The most that fees on a chain may come to in 24 hours; none means no bound.
+    #[must_use]
+    pub fn fees_per_day(&self, chain_id: u64) -> Option<Amount> {
+        self.chains.iter().find(|chain| chain.id == chain_id)?.fees_per_day
+    }
+
     /// The chains that are listed.
     pub fn chain_ids(&self) -> impl Iterator<Item = u64> {
         self.chains.iter().map(|chain| chain.id)
@@ -246,6 +255,8 @@ impl ChainFile {
         let wrong = |what: String| RulesError::Value { chain, what };
         let fee_max =
             Amount::parse(&self.fee_max, COIN_DECIMALS).map_err(|e| wrong(format!("fee_max: {e}")))?;
+        let fees_per_day = self.fees_per_day.map(|text| Amount::parse(&text, COIN_DECIMALS));
+        let fees_per_day = fees_per_day.transpose().map_err(|e| wrong(format!("fees_per_day: {e}")))?;
         let mut allowances: Vec<Allowance> = Vec::new();
         for asset in self.asset {
             let allowance = asset.read(chain, &self.coin).map_err(&wrong)?;
@@ -254,7 +265,7 @@ impl ChainFile {
             }
             allowances.push(allowance);
         }
-        Ok(ChainRules { id: chain, coin: self.coin, fee_max, allowances })
+        Ok(ChainRules { id: chain, coin: self.coin, fee_max, fees_per_day, allowances })
     }
 }
 

@@ -39,6 +39,7 @@ pub struct Reviewed {
     me: PartyIndex,
     decoded: Decoded,
     allowance: Allowance,
+    fees_per_day: Option<Amount>,
 }
 
 /// What a party counts before it signs.
@@ -62,6 +63,10 @@ pub struct Reservation {
     pub amount: Amount,
     /// The most in 24 hours, by this party's rules.
     pub per_day: Option<Amount>,
+    /// The most that its fee may come to, in wei.
+    pub fee: Amount,
+    /// The most that fees on this chain may come to in 24 hours, by this party's rules.
+    pub fees_per_day: Option<Amount>,
 }
 
 /// An order that is reviewed and whose reservation is durable: ready to sign. Only
@@ -106,7 +111,8 @@ pub fn review(
     let decoded = decode(&order.plan.payload.0).map_err(|e| Refusal::new(Code::Payload, e.to_string()))?;
     matches(&decoded, &order.intent).map_err(|e| Refusal::new(Code::Mismatch, e.to_string()))?;
     let allowance = rules.check(&decoded)?.clone();
-    Ok(Reviewed { order, me, decoded, allowance })
+    let fees_per_day = rules.fees_per_day(decoded.chain_id);
+    Ok(Reviewed { order, me, decoded, allowance, fees_per_day })
 }
 
 impl Reviewed {
@@ -129,6 +135,8 @@ impl Reviewed {
             asset: moved(&self.decoded),
             amount: self.decoded.effect.amount(),
             per_day: self.allowance.per_day,
+            fee: self.decoded.max_fee_total(),
+            fees_per_day: self.fees_per_day,
         }
     }
 

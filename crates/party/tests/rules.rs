@@ -140,6 +140,7 @@ fn files_that_are_wrong_are_refused() {
     check("8453", "31337", "listed twice");
     check("id = 31337", "id = -1", "not understood");
     check("fee_max = \"0.01\"", "", "fee_max");
+    check("fee_max = \"0.01\"", "fee_max = \"0.01\"\nfees_per_day = \"much\"", "fees_per_day");
     check("fee_max = \"0.01\"", "fee_max = \"-0.01\"", "fee_max");
     check("fee_max = \"0.01\"", "fee_max = 0.01", "not understood");
     check("fee_max = \"0.01\"", "fee_max = \"0.0000000000000000001\"", "fee_max");

@@ -32,6 +32,10 @@ pub struct Spending<'a> {
     pub amount: Amount,
     /// The most in 24 hours; none counts without a bound.
     pub per_day: Option<Amount>,
+    /// The most that its fee may come to, in the coin's base units.
+    pub fee: Amount,
+    /// The most that fees on the chain may come to in 24 hours; without a bound they are not counted.
+    pub fees_per_day: Option<Amount>,
 }
 
 /// Whether the payment was counted now or before.
@@ -72,6 +76,14 @@ pub enum ReserveError {
         /// The limit.
         limit: Amount,
     },
+    /// The limit of the day on fees does not allow it.
+    #[error("the limit of fees per day does not allow it: {used} of {limit} wei are used")]
+    Fees {
+        /// Counted in the window.
+        used: Amount,
+        /// The limit.
+        limit: Amount,
+    },
 }
 
 impl PartyStore {
@@ -82,7 +94,11 @@ impl PartyStore {
             if !session_claim(tx, spending.session, spending.account, now)? {
                 return Err(Fail::Refused(ReserveError::Session(spending.session)));
             }
-            count(tx, spending, now)
+            let reserved = count(tx, spending, &Entry::payment(spending)?, now)?;
+            if let Some(limit) = spending.fees_per_day {
+                count(tx, spending, &Entry::fee(spending, limit), now)?;
+            }
+            Ok(reserved)
         })?;
         crash_point!("party.reserve.after");
         Ok(reserved)
@@ -109,6 +125,45 @@ impl PartyStore {
 
 /// Chain, nonce and asset of a request that is void: none that a payment has.
 const VOID: &str = "none";
+/// What fees are counted as: the name of no asset.
+const FEES: &str = "fees";
+
+/// One line of a request in the book: its payment, or its fee.
+struct Entry {
+    request: String,
+    bucket: Bucket,
+    amount: Amount,
+    limit: Option<Amount>,
+}
+
+impl Entry {
+    fn payment(spending: &Spending<'_>) -> Result<Self, Fail<ReserveError>> {
+        let asset = to_text("reservations", spending.asset)?;
+        let request = spending.request.to_string();
+        Ok(Self {
+            request,
+            bucket: bucket(spending, asset),
+            amount: spending.amount,
+            limit: spending.per_day,
+        })
+    }
+
+    fn fee(spending: &Spending<'_>, limit: Amount) -> Self {
+        let request = format!("{}/{FEES}", spending.request);
+        Self { request, bucket: bucket(spending, FEES.into()), amount: spending.fee, limit: Some(limit) }
+    }
+
+    fn above(&self, used: Amount, limit: Amount) -> ReserveError {
+        match self.bucket.asset.as_str() {
+            FEES => ReserveError::Fees { used, limit },
+            _ => ReserveError::Limit { used, limit },
+        }
+    }
+}
+
+fn bucket(spending: &Spending<'_>, asset: String) -> Bucket {
+    Bucket { account: spending.account.to_string(), chain_id: spending.chain_id.to_string(), asset }
+}
 
 struct Earlier {
     chain_id: String,
@@ -118,10 +173,10 @@ struct Earlier {
     at: i64,
 }
 
-fn earlier(tx: &Transaction<'_>, spending: &Spending<'_>) -> Result<Option<Earlier>, Fail<ReserveError>> {
+fn earlier(tx: &Transaction<'_>, entry: &Entry) -> Result<Option<Earlier>, Fail<ReserveError>> {
     let sql = "SELECT chain_id, nonce, asset, amount, at FROM reservations
          WHERE account = ?1 AND request = ?2";
-    let key = params![spending.account.to_string(), spending.request.to_string()];
+    let key = params![entry.bucket.account, entry.request];
     let row = tx.prepare_cached(sql)?.query_row(key, |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?, row.get(4)?))
     });
@@ -146,39 +201,39 @@ fn check_same(spending: &Spending<'_>, bucket: &Bucket, earlier: &Earlier) -> Re
 
 /// Counts a request once, with the largest amount of its plans, from the last time that this party is to
 /// sign it: what was reserved yesterday and is signed today counts today.
-fn count(tx: &Transaction<'_>, spending: &Spending<'_>, now: u64) -> Result<Reserved, Fail<ReserveError>> {
-    let bucket = Bucket {
-        account: spending.account.to_string(),
-        chain_id: spending.chain_id.to_string(),
-        asset: to_text("reservations", spending.asset)?,
-    };
-    let mut budget = Budget::at(tx, bucket.clone(), now)?;
-    let earlier = earlier(tx, spending)?;
-    let mut amount = spending.amount;
+fn count(
+    tx: &Transaction<'_>,
+    spending: &Spending<'_>,
+    entry: &Entry,
+    now: u64,
+) -> Result<Reserved, Fail<ReserveError>> {
+    let mut budget = Budget::at(tx, entry.bucket.clone(), now)?;
+    let earlier = earlier(tx, entry)?;
+    let mut amount = entry.amount;
     if let Some(earlier) = &earlier {
-        check_same(spending, &bucket, earlier)?;
+        check_same(spending, &entry.bucket, earlier)?;
         amount = amount.max(earlier.amount);
         if budget.counts(earlier.at) {
             budget.remove(earlier.amount);
         }
     }
     let used = budget.used();
-    if let Some(limit) = spending.per_day {
+    if let Some(limit) = entry.limit {
         let fits = used.checked_add(amount).is_some_and(|total| total <= limit);
         if !fits {
-            return Err(Fail::Refused(ReserveError::Limit { used, limit }));
+            return Err(Fail::Refused(entry.above(used, limit)));
         }
     }
     budget.add(amount);
     budget.save(tx)?;
-    put(tx, spending, &bucket, amount, budget.time())?;
+    put(tx, spending, entry, amount, budget.time())?;
     Ok(if earlier.is_some() { Reserved::Again } else { Reserved::New })
 }
 
 fn put(
     tx: &Transaction<'_>,
     spending: &Spending<'_>,
-    bucket: &Bucket,
+    entry: &Entry,
     amount: Amount,
     at: i64,
 ) -> Result<(), Fail<ReserveError>> {
@@ -188,12 +243,12 @@ fn put(
          ON CONFLICT DO UPDATE SET plan = excluded.plan, amount = excluded.amount, at = excluded.at",
     )?
     .execute(params![
-        spending.request.to_string(),
-        bucket.account,
+        entry.request,
+        entry.bucket.account,
         column(&spending.plan),
-        bucket.chain_id,
+        entry.bucket.chain_id,
         spending.nonce.to_string(),
-        bucket.asset,
+        entry.bucket.asset,
         amount.to_string(),
         at,
     ])?;

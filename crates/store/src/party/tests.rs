@@ -74,6 +74,8 @@ fn spending(n: u32, session: u32, amount: u128, per_day: u128) -> Result<Spendin
         asset: &Asset::Native,
         amount: Amount::from(amount),
         per_day: Some(Amount::from(per_day)),
+        fee: Amount::from(3u128),
+        fees_per_day: None,
     })
 }
 
@@ -278,5 +280,25 @@ fn a_void_request_is_never_counted_and_a_counted_one_never_void() -> Result {
     assert!(!store.request_void(account(1)?, request(2)?, 100)?);
     assert_eq!(store.reserve(&spending(2, 3, 5, 10)?, 100)?, Reserved::Again);
     assert_eq!(store.reserve(&spending(3, 4, 5, 10)?, 100)?, Reserved::New, "a void request counts nothing");
+    Ok(())
+}
+
+#[test]
+fn fees_have_a_limit_of_their_own_however_little_is_paid() -> Result {
+    let folder = tempfile::tempdir()?;
+    let store = PartyStore::open(&folder.path().join("party.sqlite"))?;
+    let pay = |n: u32, session: u32, fee: u128, at: u64| -> Result<_> {
+        let fees_per_day = Some(Amount::from(10u128));
+        Ok(store
+            .reserve(&Spending { fee: Amount::from(fee), fees_per_day, ..spending(n, session, 1, 100)? }, at))
+    };
+    assert_eq!(pay(1, 1, 4, 100)??, Reserved::New);
+    assert_eq!(pay(2, 2, 4, 100)??, Reserved::New);
+    assert!(matches!(pay(3, 3, 4, 100)?, Err(ReserveError::Fees { .. })));
+    assert_eq!(pay(3, 3, 2, 100)??, Reserved::New, "what was refused counts nothing and uses up no session");
+    // A raised fee counts once, with the most.
+    assert!(matches!(pay(1, 4, 5, 100)?, Err(ReserveError::Fees { .. })));
+    assert_eq!(pay(1, 4, 3, 100)??, Reserved::Again);
+    assert_eq!(pay(4, 5, 10, 100 + 24 * 3600)??, Reserved::New, "the day is over");
     Ok(())
 }
