@@ -25,7 +25,8 @@ use dkls23_secp256k1::protocols::dkg::{
 };
 use dkls23_secp256k1::protocols::{Abort, Parameters, PartiesMessage, PublicKeyPackage};
 use dkls23_secp256k1::utilities::hashes::HashOutput;
-use dkls23_secp256k1::utilities::proofs::DLogProof;
+use dkls23_secp256k1::utilities::ot::base::Seed as TransferSeed;
+use dkls23_secp256k1::utilities::proofs::{DLogProof, EncProof};
 use dkls23_secp256k1::{DkgSession, Party};
 use k256::elliptic_curve::PrimeField as _;
 use k256::{AffinePoint, Scalar, Secp256k1};
@@ -118,7 +119,32 @@ struct Opening {
 #[derive(Serialize, Deserialize)]
 struct PairOpening {
     seed: TransmitInitZeroSharePhase3to4,
-    transfer: TransmitInitMulPhase3to4<Secp256k1>,
+    transfer: Transfer,
+}
+
+/// The engine's [`TransmitInitMulPhase3to4`].
+#[derive(Serialize, Deserialize)]
+struct Transfer {
+    parties: PartiesMessage,
+    proof: DLogProof<Secp256k1>,
+    nonce: Scalar,
+    #[serde(with = "crate::encryptions")]
+    encryptions: Vec<EncProof<Secp256k1>>,
+    seed: TransferSeed,
+}
+
+impl From<TransmitInitMulPhase3to4<Secp256k1>> for Transfer {
+    fn from(message: TransmitInitMulPhase3to4<Secp256k1>) -> Self {
+        let TransmitInitMulPhase3to4 { parties, dlog_proof, nonce, enc_proofs, seed } = message;
+        Self { parties, proof: dlog_proof, nonce, encryptions: enc_proofs, seed }
+    }
+}
+
+impl From<Transfer> for TransmitInitMulPhase3to4<Secp256k1> {
+    fn from(transfer: Transfer) -> Self {
+        let Transfer { parties, proof, nonce, encryptions, seed } = transfer;
+        Self { parties, dlog_proof: proof, nonce, enc_proofs: encryptions, seed }
+    }
 }
 
 impl KeyGeneration {
@@ -199,7 +225,7 @@ impl KeyGeneration {
         for (seed, transfer) in seeds.into_iter().zip(transfers) {
             let to = receiver(&seed.parties).filter(|to| Some(*to) == receiver(&transfer.parties));
             let to = to.ok_or_else(|| Fault::freeze(Reason::Engine))?;
-            unsent.direct.insert(to, wire::encode(&PairOpening { seed, transfer })?);
+            unsent.direct.insert(to, wire::encode(&PairOpening { seed, transfer: transfer.into() })?);
         }
         let direct: Result<_, Fault> = seed_commitments
             .iter()
@@ -281,7 +307,7 @@ impl KeyGeneration {
                 TransmitInitZeroSharePhase2to4 { parties: inward, commitment: *seed_commitment };
             seed_commitments.push(seed_commitment);
             seeds.push(pair.seed);
-            transfers.push(pair.transfer);
+            transfers.push(pair.transfer.into());
         }
         let made =
             engine.phase4(&proofs, &seed_commitments, &seeds, &transfers, &codes_committed, &codes, |_| {

@@ -16,6 +16,7 @@
 //! comes from that one. All else here is a function of its inputs.
 
 mod auxiliary;
+mod encryptions;
 mod engine;
 mod key;
 mod keygen;

@@ -96,6 +96,7 @@ struct PairOpening {
     salt: Vec<u8>,
     proof: DLogProof<Secp256k1>,
     nonce: Scalar,
+    #[serde(with = "crate::encryptions")]
     encryptions: Vec<EncProof<Secp256k1>>,
     transfer_seed: TransferSeed,
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-/// The largest engine message has 148 kB; a buffer that never moves leaves no copies behind.
+/// The largest engine message has 153 kB; a buffer that never moves leaves no copies behind.
 const CAPACITY: usize = 160 * 1024;
 
 /// Serialising plain data into memory does not fail; if it did, our own state would be at fault.

@@ -20,9 +20,11 @@ const KEPT_MAX: usize = 64;
 /// How long a key is kept after its last use.
 pub(crate) const IDLE_MAX: Duration = Duration::from_secs(60);
 
-/// Opened keys by account and epoch.
+/// Opened keys by account and epoch, and when each was used last.
 #[derive(Default)]
-pub(crate) struct OpenedKeys(Mutex<HashMap<(AccountId, Epoch), (Instant, Arc<OpenedKey>)>>);
+pub(crate) struct OpenedKeys(Mutex<Kept>);
+
+type Kept = HashMap<(AccountId, Epoch), (Instant, Arc<OpenedKey>)>;
 
 impl OpenedKeys {
     /// A key that was opened a moment ago.
@@ -54,7 +56,7 @@ impl OpenedKeys {
         drop(self.kept(now));
     }
 
-    fn kept(&self, now: Instant) -> MutexGuard<'_, HashMap<(AccountId, Epoch), (Instant, Arc<OpenedKey>)>> {
+    fn kept(&self, now: Instant) -> MutexGuard<'_, Kept> {
         // No code panics while it holds this lock; if it did, the map would still be whole.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, (used, _)| now.saturating_duration_since(*used) < IDLE_MAX);

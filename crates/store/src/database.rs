@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+use crate::group::Group;
 
 /// How long to wait for another process that has the file.
 const BUSY: Duration = Duration::from_secs(10);
@@ -72,16 +75,21 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Database {
     path: PathBuf,
-    connection: Mutex<Connection>,
-    /// For single rows: it never waits for a writer.
-    reader: Mutex<Connection>,
+    group: Group,
+    /// For single rows.
+    looking: Mutex<Connection>,
+    /// For whatever takes longer.
+    listing: Mutex<Connection>,
 }
 
 impl Database {
     /// Opens or makes the file (mode 0600), checks it, and brings it to the latest schema.
     /// `migrations` are SQL scripts, one per schema version, never changed once released.
     pub fn open(path: &Path, migrations: &[&str]) -> Result<Self, StoreError> {
-        create_private(path).map_err(|source| StoreError::File { path: path.into(), source })?;
+        create_private(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::StorageFull => StoreError::Full(path.into()),
+            _ => StoreError::File { path: path.into(), source },
+        })?;
         let told = |error| explain(path, error);
         let mut connection = Connection::open(path).map_err(told)?;
         connection.busy_timeout(BUSY).map_err(told)?;
@@ -93,52 +101,50 @@ impl Database {
             .map_err(told)?;
         check_whole(path, &connection)?;
         migrate(&mut connection, path, migrations)?;
-        let reader = Connection::open(path).map_err(told)?;
-        reader.busy_timeout(BUSY).map_err(told)?;
-        reader
-            .execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8000;")
-            .map_err(told)?;
-        Ok(Self { path: path.into(), connection: Mutex::new(connection), reader: Mutex::new(reader) })
+        let reader = || open_reader(path).map(Mutex::new).map_err(told);
+        let (looking, listing) = (reader()?, reader()?);
+        Ok(Self { path: path.into(), group: Group::new(connection), looking, listing })
     }
 
-    /// Reads a row or two, as of the last write that returned.
+    /// Reads a row or two, as of the last write that returned. It waits for no writer.
     pub fn look<T, E: From<StoreError>>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail<E>>,
+        work: impl FnOnce(&Connection) -> Result<T, Fail<E>>,
     ) -> Result<T, E> {
-        self.run(&self.reader, TransactionBehavior::Deferred, work)
+        self.run(&self.looking, work)
     }
 
-    /// Reads, in one consistent view.
+    /// Reads, in one consistent view, as of the last write that returned.
     pub fn read<T, E: From<StoreError>>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail<E>>,
+        work: impl FnOnce(&Connection) -> Result<T, Fail<E>>,
     ) -> Result<T, E> {
-        self.run(&self.connection, TransactionBehavior::Deferred, work)
+        self.run(&self.listing, work)
     }
 
     /// Writes: all or nothing, on the disk when this returns.
     pub fn write<T, E: From<StoreError>>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail<E>>,
+        work: impl FnOnce(&Connection) -> Result<T, Fail<E>>,
     ) -> Result<T, E> {
-        self.run(&self.connection, TransactionBehavior::Immediate, work)
+        self.group.write(work).map_err(|fail| self.told(fail))
     }
 
     fn run<T, E: From<StoreError>>(
         &self,
         connection: &Mutex<Connection>,
-        behavior: TransactionBehavior,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fail<E>>,
+        work: impl FnOnce(&Connection) -> Result<T, Fail<E>>,
     ) -> Result<T, E> {
-        // A panic elsewhere rolled its transaction back; the connection is sound.
+        // A panic elsewhere ended its transaction; the connection is sound.
         let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = |error| E::from(explain(&self.path, error));
-        let transaction = connection.transaction_with_behavior(behavior).map_err(told)?;
-        match work(&transaction) {
-            Ok(value) => transaction.commit().map(|()| value).map_err(told),
-            Err(Fail::Sqlite(error)) => Err(told(error)),
-            Err(Fail::Refused(error)) => Err(error),
+        let transaction = connection.transaction().map_err(|error| self.told(Fail::Sqlite(error)))?;
+        work(&transaction).map_err(|fail| self.told(fail))
+    }
+
+    fn told<E: From<StoreError>>(&self, fail: Fail<E>) -> E {
+        match fail {
+            Fail::Sqlite(error) => explain(&self.path, error).into(),
+            Fail::Refused(error) => error,
         }
     }
 }
@@ -199,9 +205,20 @@ fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
             StoreError::Damaged { path, detail: error.to_string() }
         }
         Some(ErrorCode::DiskFull) => StoreError::Full(path),
+        // The index of the write-ahead log has no room.
+        _ if error.sqlite_error().is_some_and(|e| e.extended_code == SQLITE_IOERR_SHMSIZE) => {
+            StoreError::Full(path)
+        }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(path),
         _ => StoreError::Sqlite { path, source: error },
     }
+}
+
+fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let reader = Connection::open(path)?;
+    reader.busy_timeout(BUSY)?;
+    reader.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+    Ok(reader)
 }
 
 /// Checks the whole file where that is quick. A large one must start as fast: its damage is found where

@@ -5,6 +5,7 @@
 
 pub mod crash;
 pub mod database;
+mod group;
 pub mod party;
 pub mod server;
 

@@ -9,7 +9,7 @@ use cohold_model::account::Proposal;
 use cohold_model::charter::Charter;
 use cohold_model::ids::{PartyIndex, SessionId};
 use cohold_model::{AccountId, Digest, Document as _, Signed};
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::crash_point;
 use crate::database::{Database, Fail, StoreError, from_text, seconds, to_text};
@@ -319,7 +319,7 @@ impl PartyStore {
 
 /// Uses up a session; `false` if it was used before.
 fn session_claim<E: From<StoreError>>(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     session: SessionId,
     account: AccountId,
     now: u64,

@@ -10,7 +10,7 @@ mod tokens;
 
 use std::path::Path;
 
-use rusqlite::{Params, Row, Transaction};
+use rusqlite::{Connection, Params, Row};
 
 pub use accounts::{AccountRow, AccountState};
 pub use ledger::LedgerError;
@@ -36,7 +36,7 @@ impl ServerStore {
 
 /// The first row, if there is one.
 fn first<T, E>(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     sql: &str,
     params: impl Params,
     read: impl FnOnce(&Row<'_>) -> Result<T, Fail<E>>,
@@ -48,7 +48,7 @@ fn first<T, E>(
 
 /// All rows; the query bounds them.
 fn all<T, E>(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     sql: &str,
     params: impl Params,
     mut read: impl FnMut(&Row<'_>) -> Result<T, Fail<E>>,
@@ -63,7 +63,7 @@ fn all<T, E>(
 }
 
 /// Runs a statement; how many rows it changed.
-fn change<E>(tx: &Transaction<'_>, sql: &str, params: impl Params) -> Result<usize, Fail<E>> {
+fn change<E>(tx: &Connection, sql: &str, params: impl Params) -> Result<usize, Fail<E>> {
     Ok(tx.prepare_cached(sql)?.execute(params)?)
 }
 

@@ -6,7 +6,7 @@
 //! from the latest time seen, and frees nothing when the clock is right again.
 
 use cohold_model::Amount;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::reserve::{ReserveError, amount_of};
 use crate::database::{Fail, StoreError, seconds};
@@ -36,7 +36,7 @@ pub(super) struct Budget {
 
 impl Budget {
     /// The sum at `now`, without what has left the window.
-    pub(super) fn at(tx: &Transaction<'_>, bucket: Bucket, now: u64) -> Result<Self, Fail<ReserveError>> {
+    pub(super) fn at(tx: &Connection, bucket: Bucket, now: u64) -> Result<Self, Fail<ReserveError>> {
         let mut budget = Self::load(tx, bucket)?;
         budget.latest = budget.latest.max(seconds(now));
         let horizon = budget.latest.saturating_sub(seconds(WINDOW_SECONDS));
@@ -76,7 +76,7 @@ impl Budget {
         self.latest
     }
 
-    pub(super) fn save(&self, tx: &Transaction<'_>) -> Result<(), Fail<ReserveError>> {
+    pub(super) fn save(&self, tx: &Connection) -> Result<(), Fail<ReserveError>> {
         tx.prepare_cached(
             "INSERT INTO budgets (account, chain_id, asset, horizon, latest, low, carry)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -95,7 +95,7 @@ impl Budget {
         Ok(())
     }
 
-    fn load(tx: &Transaction<'_>, bucket: Bucket) -> Result<Self, Fail<ReserveError>> {
+    fn load(tx: &Connection, bucket: Bucket) -> Result<Self, Fail<ReserveError>> {
         let Bucket { account, chain_id, asset } = &bucket;
         let row = tx
             .prepare_cached(
@@ -113,7 +113,7 @@ impl Budget {
     }
 
     /// Amounts in the sum that were reserved at `until` or before.
-    fn reserved(&self, tx: &Transaction<'_>, until: i64) -> Result<Vec<Amount>, Fail<ReserveError>> {
+    fn reserved(&self, tx: &Connection, until: i64) -> Result<Vec<Amount>, Fail<ReserveError>> {
         let Bucket { account, chain_id, asset } = &self.bucket;
         let mut query = tx.prepare_cached(
             "SELECT amount FROM reservations

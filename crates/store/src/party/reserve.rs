@@ -4,7 +4,7 @@
 use cohold_model::ids::SessionId;
 use cohold_model::intent::Asset;
 use cohold_model::{AccountId, Amount, Digest, RequestId};
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::budget::{Bucket, Budget};
 use super::{PartyStore, column, session_claim};
@@ -173,7 +173,7 @@ struct Earlier {
     at: i64,
 }
 
-fn earlier(tx: &Transaction<'_>, entry: &Entry) -> Result<Option<Earlier>, Fail<ReserveError>> {
+fn earlier(tx: &Connection, entry: &Entry) -> Result<Option<Earlier>, Fail<ReserveError>> {
     let sql = "SELECT chain_id, nonce, asset, amount, at FROM reservations
          WHERE account = ?1 AND request = ?2";
     let key = params![entry.bucket.account, entry.request];
@@ -202,7 +202,7 @@ fn check_same(spending: &Spending<'_>, bucket: &Bucket, earlier: &Earlier) -> Re
 /// Counts a request once, with the largest amount of its plans, from the last time that this party is to
 /// sign it: what was reserved yesterday and is signed today counts today.
 fn count(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     spending: &Spending<'_>,
     entry: &Entry,
     now: u64,
@@ -231,7 +231,7 @@ fn count(
 }
 
 fn put(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     spending: &Spending<'_>,
     entry: &Entry,
     amount: Amount,

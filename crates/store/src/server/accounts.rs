@@ -2,7 +2,7 @@
 
 use cohold_model::account::Proposal;
 use cohold_model::{AccountId, Charter, Signed};
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Connection, Row, params};
 
 use super::{ServerStore, all, change, first, number};
 use crate::crash_point;
@@ -110,14 +110,14 @@ impl ServerStore {
 }
 
 pub(super) fn account_show<E: From<StoreError>>(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     account: AccountId,
 ) -> Result<Option<AccountRow>, Fail<E>> {
     first(tx, "SELECT * FROM accounts WHERE account = ?1", [account.to_string()], account_row)
 }
 
 fn account_list(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     state: &str,
     after: Option<AccountId>,
     limit: u32,

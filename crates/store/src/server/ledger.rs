@@ -3,7 +3,7 @@
 use cohold_model::intent::Approval;
 use cohold_model::receipt::Receipt;
 use cohold_model::{AccountId, Digest, Document as _, PartyName, RequestId, Signed};
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Connection, Row, params};
 
 use super::accounts::{AccountState, account_show};
 use super::requests::{RequestRow, expect};
@@ -71,7 +71,7 @@ impl ServerStore {
 
 /// Appends the receipt of what a request came to.
 pub(super) fn receipt_append(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     request: RequestId,
     signers: Option<&[PartyName]>,
 ) -> Result<(), Fail<StoreError>> {
@@ -111,7 +111,7 @@ pub(super) fn receipt_append(
 }
 
 /// Number and digest of one receipt, or of the last.
-fn head(tx: &Transaction<'_>, number_of: Option<u64>) -> Result<Option<(u64, Digest)>, Fail<StoreError>> {
+fn head(tx: &Connection, number_of: Option<u64>) -> Result<Option<(u64, Digest)>, Fail<StoreError>> {
     first(
         tx,
         "SELECT number, digest FROM receipts WHERE number = coalesce(?1, (SELECT max(number) FROM receipts))",
@@ -129,7 +129,7 @@ fn approvers(approvals: &[Signed<Approval>]) -> Vec<PartyName> {
 }
 
 /// The signers' names, as the charter has them.
-fn signer_names(tx: &Transaction<'_>, row: &RequestRow) -> Result<Vec<PartyName>, Fail<StoreError>> {
+fn signer_names(tx: &Connection, row: &RequestRow) -> Result<Vec<PartyName>, Fail<StoreError>> {
     let account = account_show(tx, row.intent.account)?;
     let Some(AccountState::Active(charter)) = account.map(|account| account.state) else {
         return Ok(Vec::new());

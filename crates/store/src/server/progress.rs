@@ -7,7 +7,7 @@
 
 use cohold_model::receipt::Status;
 use cohold_model::{HexBytes, PartyName, RequestId};
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, params};
 
 use super::requests::{RequestRow, expect};
 use super::{ServerStore, change, integer, ledger};
@@ -184,7 +184,7 @@ impl ServerStore {
     }
 }
 
-fn step(tx: &Transaction<'_>, row: &RequestRow, step: &Step<'_>) -> Result<(), Fail<StoreError>> {
+fn step(tx: &Connection, row: &RequestRow, step: &Step<'_>) -> Result<(), Fail<StoreError>> {
     let block = step.block.map(|block| integer("requests", block)).transpose()?;
     let request = row.intent.request.to_string();
     change(

@@ -9,7 +9,7 @@
 use cohold_model::intent::{Approval, Intent, Plan};
 use cohold_model::receipt::Status;
 use cohold_model::{AccountId, HexBytes, PartyIndex, RequestId, Signed};
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Connection, Row, params};
 
 use super::{ServerStore, all, change, first, integer, number};
 use crate::crash_point;
@@ -253,7 +253,7 @@ impl ServerStore {
 }
 
 pub(super) fn request_show<E: From<StoreError>>(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     request: RequestId,
 ) -> Result<Option<RequestRow>, Fail<E>> {
     first(tx, "SELECT * FROM requests WHERE request = ?1", [request.to_string()], request_row)
@@ -261,14 +261,14 @@ pub(super) fn request_show<E: From<StoreError>>(
 
 /// A request that is known to be there.
 pub(super) fn expect<E: From<StoreError>>(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     request: RequestId,
 ) -> Result<RequestRow, Fail<E>> {
     let lost = || StoreError::Row { table: "requests", detail: format!("request `{request}` is missing") };
     request_show(tx, request)?.ok_or_else(|| Fail::Refused(lost().into()))
 }
 
-fn open_count<E>(tx: &Transaction<'_>, account: AccountId, now: u64) -> Result<u32, Fail<E>> {
+fn open_count<E>(tx: &Connection, account: AccountId, now: u64) -> Result<u32, Fail<E>> {
     let sql = "SELECT count(*) AS n FROM requests WHERE account = ?1
          AND status IN ('pending', 'approved', 'signed', 'submitted', 'mined')
          AND (status <> 'pending' OR expires_at > ?2)";
@@ -278,7 +278,7 @@ fn open_count<E>(tx: &Transaction<'_>, account: AccountId, now: u64) -> Result<u
 
 /// The lowest nonce, from the chain's count upwards, that nobody holds.
 fn nonce_free<E: From<StoreError>>(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     intent: &Intent,
     chain_nonce: u64,
     now: u64,
@@ -312,7 +312,7 @@ struct InTurn {
 }
 
 fn in_turn<E: From<StoreError>>(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     request: RequestId,
     held_beyond: u64,
 ) -> Result<InTurn, Fail<E>> {
@@ -343,7 +343,7 @@ struct Planned<'a> {
     now: u64,
 }
 
-fn insert<E: From<StoreError>>(tx: &Transaction<'_>, planned: &Planned<'_>) -> Result<(), Fail<E>> {
+fn insert<E: From<StoreError>>(tx: &Connection, planned: &Planned<'_>) -> Result<(), Fail<E>> {
     let intent = planned.intent;
     change(
         tx,
