@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::frame::{Address, BODY_BYTES_MAX, Parcel};
+use crate::frame::{Address, BODY_BYTES_MAX, Parcel, WELCOME};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -141,7 +141,11 @@ async fn open(endpoint: &Endpoint) -> Option<Socket> {
     let Some(Ok(Message::Binary(challenge))) = socket.next().await else { return None };
     let answer = (endpoint.login)(challenge.as_ref().try_into().ok()?);
     socket.send(Message::Binary(answer.into())).await.ok()?;
-    Some(socket)
+    // Only now do others see this party.
+    match socket.next().await {
+        Some(Ok(Message::Binary(welcome))) if welcome == WELCOME => Some(socket),
+        _ => None,
+    }
 }
 
 /// Carries parcels both ways; `None` once nobody listens any more, `Some` to reconnect.

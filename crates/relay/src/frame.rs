@@ -1,4 +1,4 @@
-//! What crosses a relay connection: first the login, then frames.
+//! What crosses a relay connection: the hub's challenge, the login, the hub's welcome, then frames.
 //!
 //! A frame is `version (1) ‖ kind ‖ [identity key, 32 bytes] ‖ body`; kind 0 is the coordinator, kind
 //! 1 a party. Towards the hub it names the receiver, from the hub the sender.
@@ -8,6 +8,8 @@ use cohold_model::{IdentityKey, IdentitySecret, Signature};
 
 /// The longest body: an envelope between parties and what is around it.
 pub const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// What the hub answers to a login once the party can be reached by others.
+pub const WELCOME: &[u8] = b"cohold/relay/welcome/v1";
 const VERSION: u8 = 1;
 const COORDINATOR: u8 = 0;
 const PARTY: u8 = 1;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use tokio::time::timeout;
 
-use crate::frame::{Address, BODY_BYTES_MAX, Parcel, check_login};
+use crate::frame::{Address, BODY_BYTES_MAX, Parcel, WELCOME, check_login};
 use crate::hub::Hub;
 
 /// How long a new connection may take to prove itself.
@@ -40,6 +40,9 @@ pub async fn serve(mut socket: WebSocket, hub: Arc<Hub>) {
     };
     tracing::debug!(party = %identity.fingerprint(), "connected");
     let mailbox = hub.connect(identity);
+    if socket.send(Message::Binary(WELCOME.into())).await.is_err() {
+        return;
+    }
     let mut keepalive = tokio::time::interval(KEEPALIVE);
     let mut silent = 0;
     loop {

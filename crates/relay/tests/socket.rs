@@ -77,6 +77,7 @@ async fn a_forged_login_gets_no_mail() {
     let mut thief = client(port, 1, 2);
     hub.post(Address::Coordinator, Address::Party(key(1)), vec![1]).await;
     assert!(timeout(Duration::from_millis(500), thief.recv()).await.is_err());
+    assert!(!thief.link().ready(Duration::ZERO).await);
     assert!(!hub.is_online(&key(1)));
     let mut owner = client(port, 1, 1);
     assert_eq!(body(&mut owner).await, Some(vec![1]));
@@ -84,15 +85,16 @@ async fn a_forged_login_gets_no_mail() {
 
 #[tokio::test]
 async fn a_client_comes_back_after_the_server_was_away() {
-    let (_hub, _mail, port, task) = start(0).await;
+    let (hub, _mail, port, task) = start(0).await;
     let mut a = client(port, 1, 1);
     assert!(a.link().ready(PATIENCE).await);
+    assert!(hub.is_online(&key(1)), "whoever is ready can be reached");
     let mut connections = a.link().connections();
     let first = *connections.borrow();
     task.abort();
     drop(task.await);
     // Open connections outlive the accept loop; a second login displaces the first one's mailbox.
-    drop(_hub);
+    drop(hub);
     let (hub, _mail2, _, _task2) = start(port).await;
     drop(a);
     a = client(port, 1, 1);
