@@ -199,7 +199,7 @@ mod tests {
                 });
             }
         });
-        assert_eq!(numbers(folder.path()), (0..200).filter(|n| !n.is_multiple_of(3)).collect::<Vec<_>>());
+        assert_eq!(numbers(folder.path()), (0..200_u32).filter(|n| !n.is_multiple_of(3)).collect::<Vec<_>>());
     }
 
     #[test]
