@@ -12,6 +12,8 @@ use cohold_model::{Amount, HexBytes};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
+use crate::recovery::PASSPHRASE_VARIABLE;
+
 /// The chain id of local chains.
 pub(crate) const LOCAL_CHAIN_ID: u64 = 31_337;
 /// The test token's supply, in whole tokens.
@@ -75,15 +77,23 @@ impl LocalChain {
 
 /// A command for a child process that ends with this one, even if this one is killed.
 pub(crate) fn child(program: &Path) -> Command {
-    match std::env::current_exe() {
+    let mut command = match std::env::current_exe() {
         Ok(own) => {
             let mut command = Command::new(own);
             command.arg("child").arg(program);
             command
         }
         Err(_) => Command::new(program),
+    };
+    // The user's secrets are no business of nodes, servers and foreign programs.
+    for variable in DEVICE_SECRETS {
+        command.env_remove(variable);
     }
+    command
 }
+
+/// Where a device's own commands may find its secrets.
+const DEVICE_SECRETS: [&str; 3] = ["COHOLD_PIN", PASSPHRASE_VARIABLE, "COHOLD_TOKEN"];
 
 /// Becomes another program that the system ends when this one's parent ends.
 pub(crate) fn become_child(program: &Path, arguments: &[std::ffi::OsString]) -> anyhow::Result<()> {
@@ -167,4 +177,17 @@ async fn send(chain: &Chain, transaction: Value) -> anyhow::Result<cohold_chain_
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     anyhow::bail!("the local chain does not mine")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_are_given_none_of_the_devices_secrets() {
+        let command = child(Path::new("/bin/true"));
+        for variable in DEVICE_SECRETS {
+            assert!(command.as_std().get_envs().any(|(name, value)| name == variable && value.is_none()));
+        }
+    }
 }
