@@ -186,15 +186,16 @@ fn blast(program: &Program, reach: &Reach) -> Vec<Blast> {
 }
 
 /// Turns tables into sorted lists of names, and counts them.
-struct Lists<'a> {
+pub(crate) struct Lists<'a> {
     /// Variables in the order of their names.
     by_name: Vec<(u32, &'a str)>,
-    doubts: u32,
+    /// Variables that are doubts.
+    pub(crate) doubts: u32,
     sets_left: usize,
 }
 
 impl<'a> Lists<'a> {
-    fn new(program: &'a Program) -> Self {
+    pub(crate) fn new(program: &'a Program) -> Self {
         let names = (0..).zip(&program.variables).map(|(bit, variable)| (bit, variable.name.as_str()));
         let mut by_name: Vec<_> = names.collect();
         by_name.sort_by_key(|(_, name)| *name);
@@ -208,7 +209,7 @@ impl<'a> Lists<'a> {
     }
 
     /// The minimal sets by size, then by name.
-    fn minimal(&mut self, table: &Table) -> Result<Vec<u32>, EvaluateError> {
+    pub(crate) fn minimal(&mut self, table: &Table) -> Result<Vec<u32>, EvaluateError> {
         let mut sets = table.minimal(self.sets_left + 1);
         self.sets_left =
             self.sets_left.checked_sub(sets.len()).ok_or(EvaluateError::Sets { sets_max: SETS_MAX })?;
@@ -222,7 +223,7 @@ impl<'a> Lists<'a> {
         sets.sort_by_cached_key(|set| (set.count_ones(), Reverse(rank(*set))));
     }
 
-    fn names(&self, set: u32) -> Vec<String> {
+    pub(crate) fn names(&self, set: u32) -> Vec<String> {
         let members = self.by_name.iter().filter(|(bit, _)| set >> bit & 1 == 1);
         members.map(|(_, name)| (*name).to_owned()).collect()
     }

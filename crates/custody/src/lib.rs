@@ -32,22 +32,32 @@
 //! - a rule without `evidence` is `unknown`; a guessable doubt has come true for everybody.
 
 mod check;
+pub mod diff;
 mod evaluate;
 mod evaluation;
+pub mod explain;
 pub mod extract;
 mod graph;
 mod model;
 mod needs;
+mod oppose;
 mod parse;
 mod program;
 mod reach;
 pub mod sheet;
 mod table;
 mod trace;
+pub mod what_if;
+mod who;
 mod words;
 
 pub use check::ModelError;
+pub use diff::{Difference, DifferenceError, Verdict, difference};
 pub use evaluate::{EvaluateError, evaluate};
 pub use evaluation::{Blast, Class, Evaluation, Way};
+pub use explain::{Answer, ExplainError, Explanation, Missing, explain};
 pub use model::{Atom, Entity, Evidence, Kind, Limit, Model, ModelBuilder, Rule};
 pub use needs::Needs;
+pub use oppose::{Attempt, Stop};
+pub use what_if::{Can, Rescue, WhatIf, WhatIfError, what_if};
+pub use who::WhoError;

@@ -69,6 +69,26 @@ impl Reach {
         }
     }
 
+    /// From when on which coalitions reach the power, by ascending seconds.
+    pub(crate) fn layers_of(&self, power: usize) -> impl Iterator<Item = (u64, &Table)> {
+        self.layers(power).iter().map(|layer| (layer.seconds, &layer.table))
+    }
+
+    /// When a coalition meets a condition; `None` is never.
+    pub(crate) fn node_seconds(&self, node: &Node, coalition: u32) -> Option<u64> {
+        match node {
+            Node::Always(_) => Some(0),
+            Node::Variable(variable) => (coalition >> variable & 1 == 1).then_some(0),
+            Node::Power(power) => self.seconds(*power, coalition),
+            Node::Of(k, nodes) => {
+                let mut seconds: Vec<u64> =
+                    nodes.iter().filter_map(|node| self.node_seconds(node, coalition)).collect();
+                seconds.sort_unstable();
+                seconds.get(k.checked_sub(1)?).copied()
+            }
+        }
+    }
+
     /// Whether those outside the coalition cancel the step.
     pub(crate) fn is_blocked(&self, step: usize, coalition: u32) -> bool {
         self.blocked(step).is_some_and(|blocked| blocked.has(coalition))
@@ -83,7 +103,7 @@ impl Reach {
     }
 
     /// The coalitions of a block that reach the power by `seconds`.
-    fn block(&self, power: usize, seconds: u64, index: usize) -> &Block {
+    pub(crate) fn block(&self, power: usize, seconds: u64, index: usize) -> &Block {
         let layers = self.layers(power);
         let later = layers.partition_point(|layer| layer.seconds <= seconds);
         let layer = later.checked_sub(1).and_then(|last| layers.get(last));

@@ -2,10 +2,8 @@
 
 use crate::evaluation::{Class, Evaluation, Way};
 use crate::model::{Evidence, Kind, Model};
-use crate::words::{self, wrap};
+use crate::words::{self, Verb, numbered, wrap};
 
-/// Sets that are printed of one list; the rest is in the JSON.
-const SETS_SHOWN: usize = 12;
 /// The width of the first column of tables.
 const FIRST_COLUMN_MAX: usize = 40;
 
@@ -39,8 +37,7 @@ pub fn render(model: &Model, evaluation: &Evaluation) -> String {
 fn head(model: &Model, evaluation: &Evaluation) -> String {
     let mut head = wrap("  ", &evaluation.class.words().to_uppercase());
     head.push_str(&wrap("  ", meaning(evaluation.class)));
-    let users: Vec<_> = users(model);
-    let user = if users.is_empty() { "the user".to_owned() } else { words::list(&users) };
+    let user = words::users(model);
     let exit = match evaluation.exit_seconds {
         None => format!("{user} alone can never move the funds"),
         Some(seconds) => format!("{user} alone can move the funds {}", words::when(seconds)),
@@ -52,11 +49,6 @@ fn head(model: &Model, evaluation: &Evaluation) -> String {
         head.push_str(&wrap("  Everybody has or can guess: ", &format!("{}.", words::list(&guessable))));
     }
     head
-}
-
-fn users(model: &Model) -> Vec<String> {
-    let users = model.entities().iter().filter(|(_, entity)| entity.is_user());
-    users.map(|(name, _)| name.clone()).collect()
 }
 
 fn meaning(class: Class) -> &'static str {
@@ -95,44 +87,6 @@ fn in_order<'a>(model: &Model, evaluation: &'a Evaluation) -> Vec<(String, &'a [
     names.map(|name| (name.clone(), ways(&name))).collect()
 }
 
-/// A power as something that somebody does.
-enum Verb {
-    Move,
-    Rule,
-    Recover,
-    Within(String, String),
-}
-
-impl Verb {
-    fn of(model: &Model, power: &str) -> Self {
-        let bounded = model.limits().iter().find(|(name, _)| crate::program::bounded(name) == power);
-        match (power, bounded) {
-            (_, Some((name, limit))) => Self::Within(name.clone(), words::limit(limit)),
-            ("rule", None) => Self::Rule,
-            ("recover", None) => Self::Recover,
-            _ => Self::Move,
-        }
-    }
-
-    fn title(&self) -> String {
-        match self {
-            Self::Move => "MOVE THE FUNDS".to_owned(),
-            Self::Rule => "SET THE CONDITIONS".to_owned(),
-            Self::Recover => "RECOVER CONTROL".to_owned(),
-            Self::Within(name, limit) => format!("MOVE WITHIN `{name}` ({limit})"),
-        }
-    }
-
-    fn phrase(&self) -> String {
-        match self {
-            Self::Move => "move the funds".to_owned(),
-            Self::Rule => "set the conditions".to_owned(),
-            Self::Recover => "recover control".to_owned(),
-            Self::Within(name, limit) => format!("move within `{name}` ({limit})"),
-        }
-    }
-}
-
 /// Those that rest on no doubt first.
 fn ways_listed(model: &Model, ways: &[Way]) -> String {
     let mut ways: Vec<_> = ways.iter().collect();
@@ -149,20 +103,6 @@ fn freeze(model: &Model, evaluation: &Evaluation) -> String {
         return "  nobody can move as it is\n".to_owned();
     }
     numbered(evaluation.freeze.iter().map(|set| words::coalition(model, set, &[])))
-}
-
-fn numbered(lines: impl Iterator<Item = String>) -> String {
-    let lines: Vec<_> = lines.collect();
-    if lines.is_empty() {
-        return "  nobody\n".to_owned();
-    }
-    let shown =
-        (1..).zip(&lines).take(SETS_SHOWN).map(|(number, line)| wrap(&format!("{number:>4}. "), line));
-    let mut text: String = shown.collect();
-    if let Some(rest) = lines.len().checked_sub(SETS_SHOWN).filter(|rest| *rest > 0) {
-        text.push_str(&format!("      and {rest} more, all of them in the JSON\n"));
-    }
-    text
 }
 
 fn blast(model: &Model, evaluation: &Evaluation) -> String {

@@ -130,6 +130,25 @@ impl Table {
         Self { words: self.words.iter().map(|word| !word).collect() }
     }
 
+    /// Adds every coalition that contains one that is here.
+    pub(crate) fn close_upwards(&mut self) {
+        for word in &mut self.words {
+            for (variable, members) in MEMBERS.iter().enumerate() {
+                *word |= (*word & !members) << (1_u32 << variable);
+            }
+        }
+        let mut member = 1;
+        while member < self.words.len() {
+            for index in (0..self.words.len()).filter(|index| index & member != 0) {
+                let part = self.word(index ^ member);
+                if let Some(word) = self.words.get_mut(index) {
+                    *word |= part;
+                }
+            }
+            member <<= 1;
+        }
+    }
+
     /// The coalitions of which no proper part is here, for a table with which every larger
     /// coalition is too (prime implicants of a monotone function). Stops after `max`.
     pub(crate) fn minimal(&self, max: usize) -> Vec<u32> {
@@ -186,6 +205,14 @@ mod tests {
             let reflected = Table::from_fn(variables, odd).reflect(solid);
             assert!((0..1 << variables).all(|c: u32| reflected.has(c) == odd(!c & ((1 << solid) - 1))));
         }
+    }
+
+    #[test]
+    fn closing_upwards_adds_what_contains() {
+        let seeds = [0b1_0000_0000_0011_u32, 0b0_0001_0100_0000];
+        let mut table = Table::from_fn(13, |c| seeds.contains(&c));
+        table.close_upwards();
+        assert_eq!(table, Table::from_fn(13, |c| seeds.iter().any(|seed| c & seed == *seed)));
     }
 
     #[test]

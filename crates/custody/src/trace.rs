@@ -47,10 +47,19 @@ struct Search {
 
 impl<'a> Tracer<'a> {
     pub(crate) fn new(model: &'a Model, reach: &'a Reach, goal: usize) -> Self {
+        Self::opposed(model, reach, goal, true)
+    }
+
+    /// Tells derivations that somebody may still stop, from a `reach` in which nobody does.
+    pub(crate) fn unopposed(model: &'a Model, reach: &'a Reach, goal: usize) -> Self {
+        Self::opposed(model, reach, goal, false)
+    }
+
+    fn opposed(model: &'a Model, reach: &'a Reach, goal: usize, opposed: bool) -> Self {
         let program = model.program();
         let powers = support(program, goal);
         let steps = program.steps.iter().enumerate().filter(|(_, step)| powers.contains(&step.power));
-        let sentences = program.steps.iter().map(|step| sentence(model, step)).collect();
+        let sentences = program.steps.iter().map(|step| sentence(model, step, opposed)).collect();
         Self { model, reach, goal, steps: steps.collect(), powers, sentences }
     }
 
@@ -194,7 +203,7 @@ impl Search {
 }
 
 /// The powers on which `goal` can rest, itself included.
-fn support(program: &Program, goal: usize) -> BTreeSet<usize> {
+pub(crate) fn support(program: &Program, goal: usize) -> BTreeSet<usize> {
     let mut support = BTreeSet::from([goal]);
     let mut open = vec![goal];
     while let Some(power) = open.pop() {
@@ -210,7 +219,7 @@ fn support(program: &Program, goal: usize) -> BTreeSet<usize> {
 }
 
 /// A step as a sentence: the power, the reason, the delay, what did not stop it.
-fn sentence(model: &Model, step: &Step) -> String {
+fn sentence(model: &Model, step: &Step, opposed: bool) -> String {
     let power = model.program().powers.get(step.power).map_or("", String::as_str);
     let Some(rule) = step.text.and_then(|index| model.rules().get(index)) else {
         return match &step.needs {
@@ -224,7 +233,10 @@ fn sentence(model: &Model, step: &Step) -> String {
         sentence.push_str(&format!(" ({})", words::when(rule.after_seconds)));
     }
     if let Some(cancel) = &rule.cancel {
-        sentence.push_str(&format!(", and nobody else reaches `{cancel}` in time to stop it"));
+        sentence.push_str(&match opposed {
+            true => format!(", and nobody else reaches `{cancel}` in time to stop it"),
+            false => format!(", unless somebody else reaches `{cancel}` in time to stop it"),
+        });
     }
     sentence
 }

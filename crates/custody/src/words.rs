@@ -6,6 +6,8 @@ use crate::model::{Kind, Limit, Model};
 
 /// The widest line that is printed.
 pub(crate) const COLUMNS: usize = 100;
+/// Lines that are printed of one list; the rest is in the JSON.
+const SETS_SHOWN: usize = 12;
 
 /// "at once", "after 2 days", "after 1 hour 30 minutes".
 pub(crate) fn when(seconds: u64) -> String {
@@ -56,6 +58,13 @@ pub(crate) fn limit(limit: &Limit) -> String {
     clause
 }
 
+/// The user by name: "ana", "ana and eve".
+pub(crate) fn users(model: &Model) -> String {
+    let users = model.entities().iter().filter(|(_, entity)| entity.is_user());
+    let users: Vec<_> = users.map(|(name, _)| name.clone()).collect();
+    if users.is_empty() { "the user".to_owned() } else { list(&users) }
+}
+
 /// The entity of an atom.
 pub(crate) fn entity<'a>(model: &'a Model, atom: &str) -> Option<&'a str> {
     model.atoms().get(atom).and_then(|atom| atom.entity.as_deref())
@@ -101,6 +110,64 @@ pub(crate) fn supposing(model: &Model, doubts: &[String]) -> String {
     }
     let doubts: Vec<_> = doubts.iter().map(|name| doubt(model, name)).collect();
     format!(", if {}", list(&doubts))
+}
+
+/// A power as something that somebody does.
+pub(crate) enum Verb {
+    Move,
+    Rule,
+    Recover,
+    Within(String, String),
+    /// A power of the model's own.
+    Own(String),
+}
+
+impl Verb {
+    pub(crate) fn of(model: &Model, power: &str) -> Self {
+        let bounded = model.limits().iter().find(|(name, _)| crate::program::bounded(name) == power);
+        match (power, bounded) {
+            (_, Some((name, limit))) => Self::Within(name.clone(), self::limit(limit)),
+            ("rule", None) => Self::Rule,
+            ("recover", None) => Self::Recover,
+            ("move", None) => Self::Move,
+            (own, None) => Self::Own(own.to_owned()),
+        }
+    }
+
+    pub(crate) fn title(&self) -> String {
+        match self {
+            Self::Move => "MOVE THE FUNDS".to_owned(),
+            Self::Rule => "SET THE CONDITIONS".to_owned(),
+            Self::Recover => "RECOVER CONTROL".to_owned(),
+            Self::Within(name, limit) => format!("MOVE WITHIN `{name}` ({limit})"),
+            Self::Own(name) => format!("REACH `{name}`"),
+        }
+    }
+
+    pub(crate) fn phrase(&self) -> String {
+        match self {
+            Self::Move => "move the funds".to_owned(),
+            Self::Rule => "set the conditions".to_owned(),
+            Self::Recover => "recover control".to_owned(),
+            Self::Within(name, limit) => format!("move within `{name}` ({limit})"),
+            Self::Own(name) => format!("reach `{name}`"),
+        }
+    }
+}
+
+/// A list with numbers; "nobody" if it is empty, and its end left out if it is long.
+pub(crate) fn numbered(lines: impl Iterator<Item = String>) -> String {
+    let lines: Vec<_> = lines.collect();
+    if lines.is_empty() {
+        return "  nobody\n".to_owned();
+    }
+    let shown =
+        (1..).zip(&lines).take(SETS_SHOWN).map(|(number, line)| wrap(&format!("{number:>4}. "), line));
+    let mut text: String = shown.collect();
+    if let Some(rest) = lines.len().checked_sub(SETS_SHOWN).filter(|rest| *rest > 0) {
+        text.push_str(&format!("      and {rest} more, all of them in the JSON\n"));
+    }
+    text
 }
 
 /// Breaks a text into lines of at most [`COLUMNS`]; the first begins with `first`, the others are
