@@ -111,7 +111,7 @@ impl Command {
     pub(crate) fn uses_accounts(&self) -> bool {
         match self {
             Self::Account(command) => !matches!(command, AccountCommand::Create(_)),
-            Self::Custody(command) => matches!(command, CustodyCommand::Show { .. }),
+            Self::Custody(command) => command.uses_accounts(),
             Self::Address { .. } | Self::Balance(_) | Self::Send(_) | Self::Faucet(_) => true,
             _ => false,
         }
@@ -299,6 +299,62 @@ pub(crate) enum CustodyCommand {
         /// The model file; `-` reads standard input.
         file: PathBuf,
     },
+    /// Compare two models of an account: who gains, who loses, whether the red line is crossed.
+    #[command(after_help = "Exit codes: 0 equal or safer, 1 crosses the red line or incomparable (so not \
+            without the user), or failed.\n\n\
+            Examples:\n  cohold custody diff old.json new.json\n  \
+            cohold custody show acc_… --json | jq .model | cohold custody diff old.json - --json")]
+    Diff {
+        /// The model file before; `-` reads standard input.
+        old: PathBuf,
+        /// The model file after; `-` reads standard input.
+        new: PathBuf,
+    },
+    /// Say whether somebody has a power, with the proof, or with what is missing.
+    #[command(after_help = "Examples:\n  cohold custody explain acc_… --power move --by provider\n  \
+            cohold custody explain --model model.json --power 'move[pay]' --by phone --by pin --json\n  \
+            cohold custody explain --model model.json --power freeze --by acme")]
+    Explain {
+        #[command(flatten)]
+        of: ModelArgs,
+        /// `move`, `move[LIMIT]`, `rule`, `recover`, `freeze`, or a power of the model's own.
+        #[arg(long)]
+        power: String,
+        /// Who: a party, object or doubt; or an entity or a role, for all its parties and objects.
+        #[arg(long, required = true, value_name = "NAME")]
+        by: Vec<String>,
+    },
+    /// Say what somebody with stolen things can move, to whom, how soon, and who can stop it and how.
+    #[command(after_help = "Examples:\n  cohold custody what-if acc_… --stolen phone --stolen pin\n  \
+            cohold custody what-if --model model.json --stolen acme --json")]
+    WhatIf {
+        #[command(flatten)]
+        of: ModelArgs,
+        /// What is stolen: a party, object or doubt; or an entity or a role, for all it has.
+        #[arg(long, required = true, value_name = "NAME")]
+        stolen: Vec<String>,
+    },
+}
+
+impl CustodyCommand {
+    fn uses_accounts(&self) -> bool {
+        match self {
+            Self::Show { .. } => true,
+            Self::Evaluate { .. } | Self::Diff { .. } => false,
+            Self::Explain { of, .. } | Self::WhatIf { of, .. } => of.account.is_some(),
+        }
+    }
+}
+
+/// Of which model.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// The account.
+    #[arg(required_unless_present = "model", conflicts_with = "model")]
+    pub(crate) account: Option<AccountId>,
+    /// A model file instead; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -325,11 +381,11 @@ pub(crate) enum PartyCommand {
     #[command(after_help = "Example:\n  cohold party list")]
     List,
     /// Trust a party by the fingerprint that its operator gave you.
-    #[command(after_help = "Example:\n  cohold party pin cosigner 0123456789abcdef")]
+    #[command(after_help = "Example:\n  cohold party pin cosigner 0123456789abcdef0123456789abcdef")]
     Pin {
         /// The party's name.
         party: cohold_model::PartyName,
-        /// Sixteen hexadecimal digits, printed by `cohold node` at its start.
+        /// Thirty-two hexadecimal digits, printed by `cohold node` at its start.
         fingerprint: String,
     },
 }

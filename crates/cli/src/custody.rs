@@ -1,4 +1,4 @@
-//! `cohold custody`: the model of an account, evaluated; or of a file.
+//! `cohold custody`: the model of an account or of a file, evaluated, compared, asked.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -6,15 +6,16 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use cohold_custody::extract::{Own, extract};
-use cohold_custody::{Evaluation, Model, evaluate, sheet};
+use cohold_custody::{Evaluation, Model, diff, difference, evaluate, explain, sheet, what_if};
 use cohold_model::account::{Card, PartyKind};
 use cohold_model::charter::Charter;
 use cohold_model::statement::{Sealing, Statement};
 use cohold_model::{AccountId, PartyName, Signed};
 use serde_json::{Value, json};
 
+use crate::args::{Global, ModelArgs};
 use crate::home::Home;
-use crate::output::{Exit, Failure, Output};
+use crate::output::{Exit, Failure, Output, Told};
 
 /// The largest model file that is read.
 const MODEL_BYTES_MAX: u64 = 1024 * 1024;
@@ -31,11 +32,7 @@ pub(crate) async fn certificate(
     home: &Home,
     account: AccountId,
 ) -> anyhow::Result<(Value, String)> {
-    let charter = home.account(account)?;
-    let (statements, missing) = gather(output, home, account).await;
-    let own = Own { coordinator: None, seals: own_seals(&charter.document) };
-    let model = extract(&charter, &statements, &own, cohold_node::now())
-        .map_err(|error| Failure::error(Exit::Failed, "model", error.to_string()))?;
+    let (model, missing) = model_of(output, home, account).await?;
     let evaluation = evaluate(&model)?;
     let mut text = sheet::render(&model, &evaluation);
     if !missing.is_empty() {
@@ -43,6 +40,16 @@ pub(crate) async fn certificate(
     }
     let value = json!({"account": account, "model": model, "evaluation": evaluation, "missing": missing});
     Ok((value, text))
+}
+
+/// The model of an account, and the nodes that were not heard.
+async fn model_of(output: Output, home: &Home, account: AccountId) -> anyhow::Result<(Model, Vec<String>)> {
+    let charter = home.account(account)?;
+    let (statements, missing) = gather(output, home, account).await;
+    let own = Own { coordinator: None, seals: own_seals(&charter.document) };
+    let model = extract(&charter, &statements, &own, cohold_node::now())
+        .map_err(|error| Failure::error(Exit::Failed, "model", error.to_string()))?;
+    Ok((model, missing))
 }
 
 /// How this device sealed what it made itself: its own share, and the recovery shares beside it.
@@ -74,12 +81,67 @@ async fn gather(output: Output, home: &Home, account: AccountId) -> (Vec<Signed<
 
 /// `cohold custody evaluate`. The JSON is exactly the result format of the model file.
 pub(crate) fn evaluate_file(output: Output, path: &Path) -> anyhow::Result<()> {
-    let bytes = read(path)?;
-    let refused =
-        |error: String| Failure::error(Exit::Failed, "model", format!("`{}`: {error}", path.display()));
-    let model = Model::parse(&bytes).map_err(|error| refused(error.to_string()))?;
-    let evaluation: Evaluation = evaluate(&model).map_err(|error| refused(error.to_string()))?;
+    let model = parse(path)?;
+    let evaluation: Evaluation = evaluate(&model)
+        .map_err(|error| Failure::error(Exit::Failed, "model", format!("`{}`: {error}", path.display())))?;
     output.result(&evaluation, || sheet::render(&model, &evaluation))
+}
+
+/// `cohold custody diff`. Fails, after it was printed, where the user must be asked.
+pub(crate) fn compare(output: Output, old: &Path, new: &Path) -> anyhow::Result<()> {
+    if [old, new].iter().all(|path| *path == Path::new("-")) {
+        return Err(Failure::error(Exit::Usage, "usage", "only one of both can be read from standard input"));
+    }
+    let difference = difference(&parse(old)?, &parse(new)?).map_err(|error| asked(&error))?;
+    output.result(&difference, || diff::render(&difference))?;
+    if difference.verdict.needs_no_signature() { Ok(()) } else { Err(Told(Exit::Failed).into()) }
+}
+
+/// `cohold custody explain`.
+pub(crate) async fn explain_power(
+    output: Output,
+    global: &Global,
+    of: &ModelArgs,
+    power: &str,
+    by: &[String],
+) -> anyhow::Result<()> {
+    let model = model(output, global, of).await?;
+    let explanation = explain(&model, power, by).map_err(|error| asked(&error))?;
+    output.result(&explanation, || explain::render(&explanation))
+}
+
+/// `cohold custody what-if`.
+pub(crate) async fn what_if_stolen(
+    output: Output,
+    global: &Global,
+    of: &ModelArgs,
+    stolen: &[String],
+) -> anyhow::Result<()> {
+    let model = model(output, global, of).await?;
+    let answer = what_if(&model, stolen).map_err(|error| asked(&error))?;
+    output.result(&answer, || what_if::render(&model, &answer))
+}
+
+fn asked(error: &impl ToString) -> anyhow::Error {
+    Failure::error(Exit::Failed, "model", error.to_string())
+}
+
+/// The model that is asked about: of an account, or of a file.
+async fn model(output: Output, global: &Global, of: &ModelArgs) -> anyhow::Result<Model> {
+    if let Some(path) = &of.model {
+        return parse(path);
+    }
+    let account = of.account.context("name an account, or a file with `--model`")?;
+    let (model, missing) = model_of(output, &Home::locate(global)?, account).await?;
+    if !missing.is_empty() {
+        output.progress(&format!("not heard, so assumed against you: {}", missing.join(", ")));
+    }
+    Ok(model)
+}
+
+fn parse(path: &Path) -> anyhow::Result<Model> {
+    Model::parse(&read(path)?)
+        .map_err(|error| Failure::error(Exit::Failed, "model", format!("`{}`: {error}", path.display())))
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -71,6 +71,13 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Request(RequestCommand::Show { request }) => send::show(output, &home()?, *request).await,
         Command::Custody(CustodyCommand::Show { account }) => custody::show(output, &home()?, *account).await,
         Command::Custody(CustodyCommand::Evaluate { file }) => custody::evaluate_file(output, file),
+        Command::Custody(CustodyCommand::Diff { old, new }) => custody::compare(output, old, new),
+        Command::Custody(CustodyCommand::Explain { of, power, by }) => {
+            custody::explain_power(output, &cli.global, of, power, by).await
+        }
+        Command::Custody(CustodyCommand::WhatIf { of, stolen }) => {
+            custody::what_if_stolen(output, &cli.global, of, stolen).await
+        }
         Command::Recovery(RecoveryCommand::Check { file, checksum_only, passphrase_file }) => {
             recovery::check(output, file, *checksum_only, passphrase_file.as_deref())
         }
