@@ -344,14 +344,20 @@ pub(crate) async fn take_up(output: Output, home: &Home) -> anyhow::Result<()> {
             Ok(view) => view.charter,
             Err(error) => {
                 tracing::info!(%account, "an account that was cut off cannot be asked for: {error:#}");
-                return Ok(());
+                match error.downcast_ref::<Failure>() {
+                    Some(failure) if failure.code == "server-unreachable" => return Ok(()),
+                    _ => continue,
+                }
             }
         };
-        if let Some(charter) = charter {
-            check_activation(&charter, &own, &DEVICE.parse()?)?;
-            store.account_activate(&charter)?;
-            output.progress(&format!("account {account}, whose making was cut off, is in force"));
+        let Some(charter) = charter else { continue };
+        // What a server says must not keep the device from its other accounts.
+        if let Err(error) = check_activation(&charter, &own, &DEVICE.parse()?) {
+            output.progress(&format!("account {account} is not taken into force: {error}"));
+            continue;
         }
+        store.account_activate(&charter)?;
+        output.progress(&format!("account {account}, whose making was cut off, is in force"));
     }
     Ok(())
 }

@@ -320,7 +320,7 @@ fn node_rules(token: Option<Address>) -> String {
         "\n[[chain.asset]]\ntoken = \"{contract}\"\nsymbol = \"{TOKEN_SYMBOL}\"\ndecimals = {TOKEN_DECIMALS}\nper_transaction = \"1000\"\nper_day = \"5000\"\nreceivers = \"any\"\n"
     ));
     format!(
-        "accept = \"any\"\n\n[[chain]]\nid = {LOCAL_CHAIN_ID}\ncoin = \"ETH\"\nfee_max = \"0.01\"\n\n\
+        "accept = \"any\"\n\n[[chain]]\nid = {LOCAL_CHAIN_ID}\ncoin = \"ETH\"\nfee_max = \"0.01\"\nfees_per_day = \"0.1\"\n\n\
          [[chain.asset]]\nper_transaction = \"5\"\nper_day = \"20\"\nreceivers = \"any\"\n{}",
         token.unwrap_or_default()
     )

@@ -149,12 +149,12 @@ impl Home {
     }
 
     pub(crate) fn pin(&self, party: &PartyName, fingerprint: &str) -> anyhow::Result<()> {
-        let digits = fingerprint.len() == 16 && fingerprint.bytes().all(|b| b.is_ascii_hexdigit());
+        let digits = fingerprint.len() == 32 && fingerprint.bytes().all(|b| b.is_ascii_hexdigit());
         if !digits {
             return Err(Failure::error(
                 Exit::Usage,
                 "fingerprint",
-                format!("`{}` is not sixteen hexadecimal digits", cohold_model::ids::excerpt(fingerprint)),
+                format!("`{}` is not thirty-two hexadecimal digits", cohold_model::ids::excerpt(fingerprint)),
             ));
         }
         let mut pins = self.pins()?;

@@ -116,7 +116,10 @@ pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow
 fn authorize(device: &Device, charter: &Charter, order: SignOrder) -> anyhow::Result<SigningDigest> {
     let now = cohold_node::now();
     let kept = device.keeper.kept(charter.terms.account).map_err(|e| anyhow::anyhow!("{e}"))?;
-    let standing = Standing { charter, me: &device.card.party, banned: &kept.banned };
+    // A key that this device froze still leaves: only the user's own shares take part, in this process.
+    let own = charter.terms.party(&device.card.party).map(|(index, _)| index);
+    let banned = kept.banned.into_iter().filter(|party| Some(*party) != own).collect();
+    let standing = Standing { charter, me: &device.card.party, banned: &banned };
     let refused = |e: cohold_party::Refusal| {
         Failure::error(Exit::Failed, "refused", format!("this device refuses: {e}"))
     };

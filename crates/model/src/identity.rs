@@ -31,11 +31,12 @@ impl IdentityKey {
         self.0.verify_strict(&digest.0, &signature).is_ok()
     }
 
-    /// Sixteen hexadecimal digits to compare by eye or to pin in a configuration file.
+    /// Thirty-two hexadecimal digits (128 bits) to compare by eye or to pin in a configuration file: a
+    /// second key with the same ones is out of reach.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let digest = digest_parts("cohold/identity-fingerprint/v1", &[&self.to_bytes()]);
-        digest.to_string().chars().take(16).collect()
+        digest.to_string().chars().take(32).collect()
     }
 }
 

@@ -123,7 +123,7 @@ fn settings(world: &World, account: &Account) {
         check(at(home.join("missing.toml")), 1, "config", "missing.toml");
     }
     let words = ["party", "pin", "cosigner", "xyz"];
-    check(world.device(words), 2, "fingerprint", "sixteen hexadecimal digits");
+    check(world.device(words), 2, "fingerprint", "thirty-two hexadecimal digits");
     let _ = account;
 }
 
