@@ -56,8 +56,8 @@ pub struct Explanation {
 pub enum Answer {
     /// It has.
     Yes {
-        /// When it has.
-        seconds: u64,
+        /// When it has; none for freezing, which has no time.
+        seconds: Option<u64>,
         /// The weakest evidence that the proof rests on; none for freezing, which rests on there
         /// being no other way.
         evidence: Option<Evidence>,
@@ -82,8 +82,8 @@ pub struct Missing {
     pub atoms: Vec<String>,
     /// Those of them that are doubts.
     pub doubts: Vec<String>,
-    /// When the completed coalition has the power; for freezing 0.
-    pub seconds: u64,
+    /// When the completed coalition has the power; none for freezing, which has no time.
+    pub seconds: Option<u64>,
     /// The set in words.
     pub sentence: String,
 }
@@ -113,7 +113,7 @@ pub fn explain(model: &Model, power: &str, by: &[String]) -> Result<Explanation,
     let by = asked.lists.names(coalition);
     let verb = match index {
         Some(_) => Verb::of(model, power).phrase(),
-        None => "freeze: without that, nobody else can move the funds".to_owned(),
+        None => "freeze the funds".to_owned(),
     };
     let sentence = sentence(&asked.who(coalition), &verb, &answer);
     Ok(Explanation { account: model.account().to_owned(), power: power.to_owned(), by, answer, sentence })
@@ -121,10 +121,12 @@ pub fn explain(model: &Model, power: &str, by: &[String]) -> Result<Explanation,
 
 fn sentence(who: &str, verb: &str, answer: &Answer) -> String {
     match answer {
-        Answer::Yes { seconds, evidence: Some(_), .. } => {
+        Answer::Yes { seconds: Some(seconds), .. } => {
             format!("Yes: {who} can {verb} {}.", words::when(*seconds))
         }
-        Answer::Yes { evidence: None, .. } => format!("Yes: {who} can {verb}."),
+        Answer::Yes { seconds: None, .. } => {
+            format!("Yes: {who} can {verb}: nobody else can then move them.")
+        }
         Answer::No { .. } => format!("No: {who} cannot {verb}."),
     }
 }
@@ -141,13 +143,13 @@ impl Asked<'_> {
         if let Some(seconds) = self.reach.seconds(power, self.coalition) {
             let Trace { evidence, sentences: trace } =
                 Tracer::new(self.model, self.reach, power).tell(self.coalition);
-            return Ok(Answer::Yes { seconds, evidence: Some(evidence), trace });
+            return Ok(Answer::Yes { seconds: Some(seconds), evidence: Some(evidence), trace });
         }
         let table = self.reach.ever(power);
         let missing = self.missing(|set| table.has(set))?;
         let seconds = |set| self.reach.seconds(power, self.coalition | set);
         let missing = missing.into_iter().filter_map(|set| Some((set, seconds(set)?)));
-        let missing = missing.map(|(set, seconds)| self.completes(set, seconds)).collect();
+        let missing = missing.map(|(set, seconds)| self.completes(set, Some(seconds))).collect();
         let attempt =
             Opposition::new(self.model, self.reach)?.attempt(power, self.coalition, &mut self.lists)?;
         Ok(Answer::No { missing, attempt: attempt.map(Box::new) })
@@ -169,11 +171,11 @@ impl Asked<'_> {
             if trace.is_empty() {
                 trace.push("nobody at all can move, unless a doubt comes true".to_owned());
             }
-            return Ok(Answer::Yes { seconds: 0, evidence: None, trace });
+            return Ok(Answer::Yes { seconds: None, evidence: None, trace });
         }
         let sets = self.missing(|set| !moves.has(solid & !set))?;
         let missing = sets.into_iter().filter(|set| set & self.lists.doubts == 0);
-        Ok(Answer::No { missing: missing.map(|set| self.completes(set, 0)).collect(), attempt: None })
+        Ok(Answer::No { missing: missing.map(|set| self.completes(set, None)).collect(), attempt: None })
     }
 
     /// The least sets that have the property together with the coalition.
@@ -183,13 +185,14 @@ impl Asked<'_> {
         self.lists.minimal(&Table::from_fn(atoms, |set| has(set & all | self.coalition)))
     }
 
-    fn completes(&self, set: u32, seconds: u64) -> Missing {
+    fn completes(&self, set: u32, seconds: Option<u64>) -> Missing {
         let (atoms, doubts) = (self.lists.names(set), self.lists.names(set & self.lists.doubts));
+        let when = seconds.map_or_else(String::new, |seconds| format!(": {}", words::when(seconds)));
         let sentence = if atoms.len() == doubts.len() {
             let says: Vec<_> = doubts.iter().map(|name| words::doubt(self.model, name)).collect();
-            format!("if {}: {}", words::list(&says), words::when(seconds))
+            format!("if {}{when}", words::list(&says))
         } else {
-            format!("with {}: {}", self.who(set), words::when(seconds))
+            format!("with {}{when}", self.who(set))
         };
         Missing { atoms, doubts, seconds, sentence }
     }

@@ -5,6 +5,14 @@
 //! returns an [`Evaluation`], which serialises to the result format; [`sheet::render`] turns both
 //! into a page for people.
 //!
+//! On the same truth table rest three questions:
+//!
+//! - [`difference`]: who gains and who loses from one model to another, and does that cross the red
+//!   line? ([`diff`] defines every word of it);
+//! - [`explain`](fn@explain): has this coalition that power? With the proof, or with what is missing;
+//! - [`what_if`](fn@what_if): these things are stolen; what can move, to whom, how soon, and who can
+//!   stop it and how?
+//!
 //! ```
 //! use cohold_custody::{Atom, Class, Evidence, ModelBuilder, Needs, Rule, evaluate};
 //!

@@ -192,7 +192,16 @@ impl<'a> Opposition<'a> {
             }
         }
         let who = lists.names(set);
-        let sentence = format!("{}: {}", words::coalition(self.model, &who, &[]), words::list(&acts));
+        let reasons: Vec<_> = how
+            .iter()
+            .map(|line| line.split_once(": ").map_or(line.as_str(), |(_, reason)| reason))
+            .collect();
+        let sentence = format!(
+            "{}, by {}: {}",
+            words::coalition(self.model, &who, &[]),
+            words::list(&acts),
+            reasons.join("; ")
+        );
         Stop { who, how, sentence }
     }
 }

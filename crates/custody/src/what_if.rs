@@ -163,6 +163,9 @@ fn sentences(model: &Model, what_if: &WhatIf, doubts: &[String]) -> Vec<String> 
         let verb = Verb::of(model, power).phrase();
         sentences.push(format!("{thief} can {verb} {}.", words::when(*seconds)));
     }
+    if what_if.can.iter().filter(|can| can.limit.is_some()).count() > 1 {
+        sentences.push("These limits add up.".to_owned());
+    }
     if sentences.is_empty() {
         sentences.push(format!("{thief} can move nothing that the others cannot stop."));
     }

@@ -38,7 +38,7 @@ proptest! {
             let explained = explain(&model, &power, &names).expect("a power and its atoms");
             match explained.answer {
                 Answer::Yes { seconds, evidence, trace } => {
-                    prop_assert_eq!(Some(&seconds), times.get(&power));
+                    prop_assert_eq!(seconds, times.get(&power).copied());
                     prop_assert!(evidence.is_some() && trace.last().expect("a proof").starts_with(&power));
                 }
                 Answer::No { missing, .. } => {
@@ -52,7 +52,7 @@ proptest! {
                     prop_assert_eq!(listed, minimal(completing.iter()));
                     for missing in missing {
                         let whole: Set = by.iter().chain(&missing.atoms).cloned().collect();
-                        prop_assert_eq!(all[&whole].get(&power), Some(&missing.seconds));
+                        prop_assert_eq!(all[&whole].get(&power).copied(), missing.seconds);
                     }
                 }
             }
