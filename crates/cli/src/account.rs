@@ -472,7 +472,7 @@ mod tests {
         };
         let known = shown(PartyKind::Cosigner, true)?;
         assert_eq!(code(&known).as_deref(), Some("not-pinned"));
-        home.pin(&party, "0000000000000000")?;
+        home.pin(&party, "00000000000000000000000000000000")?;
         assert_eq!(code(&known).as_deref(), Some("pin-mismatch"));
         home.pin(&party, &keys.identity().fingerprint())?;
         assert_eq!(code(&known), None);
