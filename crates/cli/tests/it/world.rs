@@ -201,6 +201,14 @@ impl World {
         });
     }
 
+    /// Waits until every node has an account in force.
+    pub(crate) fn wait_for_statements(&self, account: &Account) {
+        until("the nodes vouch for the account", || {
+            let (_, said) = self.api("GET", &format!("/v1/accounts/{}/statements", account.id), None)?;
+            said["missing"].as_array()?.is_empty().then_some(())
+        });
+    }
+
     /// Status and JSON of an answer of the server, if it answers.
     pub(crate) fn api(&self, method: &str, path: &str, body: Option<Value>) -> Option<(u16, Value)> {
         let body = body.map(|body| body.to_string().into_bytes());
@@ -279,7 +287,6 @@ impl World {
         files.filter(|path| path.extension().is_some_and(|e| e == "log")).collect()
     }
 
-    /// Runs two commands at a time, the second while the first is under way.
     pub(crate) fn begin_create(&self) -> Begun {
         self.device(["account", "create"]).begin()
     }
