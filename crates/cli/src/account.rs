@@ -134,7 +134,7 @@ async fn wait(
         }
         if said.elapsed() > Duration::from_secs(5) {
             output.progress(&format!(
-                "still making the key ({} s; a few seconds are usual) …",
+                "still making the key ({} s; a few seconds are usual, half a minute with nine parties) …",
                 began.elapsed().as_secs()
             ));
             said = Instant::now();
