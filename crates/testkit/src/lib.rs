@@ -47,4 +47,4 @@ pub use reseal::{TwoFaced, Words};
 pub use weather::Weather;
 
 /// How long a test waits for what must come. Longer than any step takes, so that only a defect meets it.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(150);
