@@ -12,7 +12,7 @@ use axum::routing::get;
 use cohold_model::{IdentityKey, SessionId};
 use cohold_mpc::Envelope;
 use cohold_party::wire::{FromParty, Message, ToParty};
-use cohold_relay::frame::check_login;
+use cohold_relay::frame::{WELCOME, check_login};
 use cohold_relay::{Address, Hub, Parcel, socket};
 use tokio::net::TcpListener;
 use tokio::runtime;
@@ -174,6 +174,9 @@ async fn serve(mut socket: WebSocket, switch: Arc<Switch>) {
     let Some(Ok(Frame::Binary(answer))) = socket.recv().await else { return };
     let Ok(identity) = check_login(&challenge, &answer) else { return };
     let mailbox = switch.hub.connect(identity);
+    if socket.send(Frame::Binary(WELCOME.into())).await.is_err() {
+        return;
+    }
     loop {
         tokio::select! {
             parcel = mailbox.recv() => {
