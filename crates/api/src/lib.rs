@@ -37,7 +37,7 @@ pub mod route {
     /// `GET` with [`super::RequestQuery`]: [`super::RequestView`]. `DELETE`: gives up a request that
     /// nobody approved yet, so that its place in the account's order is free at once.
     pub const REQUEST: &str = "/v1/requests/{request}";
-    /// `POST` [`super::ApprovalCreate`]: [`super::RequestView`].
+    /// `POST` [`super::ApprovalCreate`] with [`super::RequestQuery`]: [`super::RequestView`].
     pub const APPROVALS: &str = "/v1/requests/{request}/approvals";
     /// `GET` with [`super::PageQuery`] a [`super::Page`] of receipts, oldest first.
     pub const RECEIPTS: &str = "/v1/receipts";

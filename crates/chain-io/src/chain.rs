@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
+use crate::facts::Recent;
 use crate::quantity::{Fixed, Quantity, quantity};
 use crate::rpc::{Repeat, Rpc, RpcError};
 
@@ -18,6 +19,7 @@ const PRIORITY_FEE_FALLBACK: u128 = 1_000_000_000;
 #[derive(Debug, Clone)]
 pub struct Chain {
     pub(crate) rpc: Rpc,
+    pub(crate) recent: Recent,
 }
 
 /// Which block is meant.
@@ -114,7 +116,7 @@ struct TransactionAnswer {
 impl Chain {
     /// A chain behind an endpoint; nothing is sent yet.
     pub fn new(endpoint: Endpoint) -> Result<Self, RpcError> {
-        Rpc::new(endpoint).map(|rpc| Self { rpc })
+        Rpc::new(endpoint).map(|rpc| Self { rpc, recent: Recent::default() })
     }
 
     /// The client, for methods that are not listed here.

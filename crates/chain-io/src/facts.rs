@@ -1,5 +1,8 @@
 //! What the planner must know, gathered from one endpoint.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use cohold_chain_evm::effect::IntentError;
 use cohold_chain_evm::plan::{Funds, FundsError, check_funds};
 use cohold_chain_evm::{Address, Effect, Facts};
@@ -50,19 +53,13 @@ impl Chain {
     /// that the token itself refuses. Fees come on top and are checked by the planner.
     pub async fn gather_facts(&self, from: Address, intent: &Intent) -> Result<Facts, FactsError> {
         let effect = Effect::wanted(intent)?;
-        let chain_id = self.chain_id().await?;
+        let State { chain_id, base_fee_per_gas, max_priority_fee_per_gas } = self.state().await?;
         if chain_id != intent.chain_id {
             let endpoint = self.rpc.endpoint().clone();
             return Err(FactsError::Chain { endpoint, found: chain_id, wanted: intent.chain_id });
         }
-        let (nonce, block, max_priority_fee_per_gas, native) = tokio::try_join!(
-            self.nonce_pending(from),
-            self.block(BlockTag::Latest),
-            self.priority_fee(),
-            self.balance(from),
-        )?;
-        let base_fee_per_gas =
-            block.and_then(|block| block.base_fee_per_gas).ok_or(FactsError::NoBaseFee(chain_id))?;
+        let base_fee_per_gas = base_fee_per_gas.ok_or(FactsError::NoBaseFee(chain_id))?;
+        let (nonce, native) = tokio::try_join!(self.nonce_pending(from), self.balance(from))?;
         let token = match effect.token() {
             Some(token) => self.token_balance(token, from).await?,
             None => Amount::ZERO,
@@ -74,5 +71,45 @@ impl Chain {
             answer => answer?,
         };
         Ok(Facts { chain_id, nonce, base_fee_per_gas, max_priority_fee_per_gas, gas_estimate, funds })
+    }
+
+    /// What is the same for all accounts, a moment old at most.
+    async fn state(&self) -> Result<State, RpcError> {
+        if let Some(state) = self.recent.known() {
+            return Ok(state);
+        }
+        let (chain_id, block, max_priority_fee_per_gas) =
+            tokio::try_join!(self.chain_id(), self.block(BlockTag::Latest), self.priority_fee())?;
+        let base_fee_per_gas = block.and_then(|block| block.base_fee_per_gas);
+        let state = State { chain_id, base_fee_per_gas, max_priority_fee_per_gas };
+        self.recent.keep(state);
+        Ok(state)
+    }
+}
+
+/// How long the chain's fees are taken for current. Blocks come more slowly on most chains, and plans
+/// leave room for some that follow.
+const RECENT: Duration = Duration::from_secs(1);
+
+/// What an endpoint says of its chain.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    chain_id: u64,
+    base_fee_per_gas: Option<u128>,
+    max_priority_fee_per_gas: u128,
+}
+
+/// What the endpoint said last, so that many plans at a time do not ask for the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recent(Arc<Mutex<Option<(Instant, State)>>>);
+
+impl Recent {
+    fn known(&self) -> Option<State> {
+        let kept = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.filter(|(at, _)| at.elapsed() < RECENT).map(|(_, state)| state)
+    }
+
+    fn keep(&self, state: State) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), state));
     }
 }

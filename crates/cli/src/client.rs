@@ -112,12 +112,15 @@ impl Client {
         self.get(route::REQUESTS, query).await
     }
 
+    /// Approves; answered once the request is signed or has ended, or after some seconds.
     pub(crate) async fn approve(
         &self,
         request: RequestId,
         body: &ApprovalCreate,
     ) -> anyhow::Result<RequestView> {
-        self.post(&route::APPROVALS.replace("{request}", &request.to_string()), body).await
+        let path = route::APPROVALS.replace("{request}", &request.to_string());
+        let query = RequestQuery { wait_status: Some(Status::Signed), wait_seconds: None };
+        self.answer(self.http.post(self.url(&path, &query)?).json(body)).await
     }
 
     async fn get<T: DeserializeOwned>(
@@ -125,6 +128,14 @@ impl Client {
         path: &str,
         query: &(impl Serialize + ?Sized),
     ) -> anyhow::Result<T> {
+        self.answer(self.http.get(self.url(path, query)?)).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        self.answer(self.http.post(self.url(path, &())?).json(body)).await
+    }
+
+    fn url(&self, path: &str, query: &(impl Serialize + ?Sized)) -> anyhow::Result<reqwest::Url> {
         let query = serde_json::to_value(query)?;
         let mut url = reqwest::Url::parse(&format!("{}{path}", self.base))
             .with_context(|| format!("`{}` is not a URL: use http://HOST:PORT", self.base))?;
@@ -132,11 +143,7 @@ impl Client {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             url.query_pairs_mut().append_pair(name, &text);
         }
-        self.answer(self.http.get(url)).await
-    }
-
-    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
-        self.answer(self.http.post(format!("{}{path}", self.base)).json(body)).await
+        Ok(url)
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> anyhow::Result<T> {

@@ -38,7 +38,7 @@ use crate::auxiliary::Auxiliary;
 use crate::engine::{self, EngineIndex, Stage, engine_index};
 use crate::key::AccountKey;
 use crate::share::{Share, scalar};
-use crate::wire;
+use crate::wire::{self, Room};
 
 /// What a party has after key generation.
 #[derive(Debug)]
@@ -210,12 +210,15 @@ impl KeyGeneration {
 
         let mut salt = [0; 32];
         rng.fill_bytes(&mut salt);
-        let opening = wire::encode(&Opening {
-            salt,
-            proof: proof.proof.clone(),
-            chain_code: chain_code.aux_chain_code,
-            chain_code_salt: chain_code.cc_salt.clone(),
-        })?;
+        let opening = wire::encode(
+            &Opening {
+                salt,
+                proof: proof.proof.clone(),
+                chain_code: chain_code.aux_chain_code,
+                chain_code_salt: chain_code.cc_salt.clone(),
+            },
+            Room::Small,
+        )?;
         let commitment = Commitment {
             opening: self.commitment(self.me, &opening).0,
             proof: proof.commitment,
@@ -225,7 +228,9 @@ impl KeyGeneration {
         for (seed, transfer) in seeds.into_iter().zip(transfers) {
             let to = receiver(&seed.parties).filter(|to| Some(*to) == receiver(&transfer.parties));
             let to = to.ok_or_else(|| Fault::freeze(Reason::Engine))?;
-            unsent.direct.insert(to, wire::encode(&PairOpening { seed, transfer: transfer.into() })?);
+            unsent
+                .direct
+                .insert(to, wire::encode(&PairOpening { seed, transfer: transfer.into() }, Room::Setup)?);
         }
         let direct: Result<_, Fault> = seed_commitments
             .iter()
@@ -234,7 +239,8 @@ impl KeyGeneration {
                 Ok((to, Zeroizing::new(message.commitment.to_vec())))
             })
             .collect();
-        let outgoing = Outgoing { broadcast: Some(wire::encode(&commitment)?.to_vec()), direct: direct? };
+        let outgoing =
+            Outgoing { broadcast: Some(wire::encode(&commitment, Room::Small)?.to_vec()), direct: direct? };
         let own = Published { proof, chain_code_commitment, chain_code };
         self.state = State::Committed { engine, own, unsent };
         Ok(outgoing)

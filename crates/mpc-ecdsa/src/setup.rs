@@ -28,7 +28,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::auxiliary::{Auxiliary, Pair};
 use crate::engine::engine_index;
 use crate::share::Share;
-use crate::wire;
+use crate::wire::{self, Room};
 
 /// Why a pair setup was not begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -163,7 +163,7 @@ impl AuxiliarySetup {
                 encryptions: std::mem::take(&mut half.encryptions),
                 transfer_seed: half.transfers_in.seed,
             };
-            direct.insert(peer, wire::encode(&opening)?);
+            direct.insert(peer, wire::encode(&opening, Room::Setup)?);
         }
         self.state = State::Opened { halves, seen };
         Ok(Outgoing { broadcast: None, direct })

@@ -26,7 +26,7 @@ use rand_core::CryptoRng;
 use crate::auxiliary::Auxiliary;
 use crate::engine::{self, EngineIndex, Stage, assemble, engine_index};
 use crate::share::Share;
-use crate::wire;
+use crate::wire::{self, Room};
 
 /// The 32 bytes to sign: the output of the chain's own hash over bytes that the signer decoded
 /// itself, never something that a coordinator sent.
@@ -157,7 +157,7 @@ impl Signing {
             .party
             .sign_phase3(&self.data, unique, kept, &received)
             .map_err(|abort| self.fault(&abort, 2, inbox))?;
-        let broadcast = wire::encode(&own)?.to_vec();
+        let broadcast = wire::encode(&own, Room::Small)?.to_vec();
         self.state = State::Third { r, own };
         Ok(Outgoing { broadcast: Some(broadcast), direct: BTreeMap::new() })
     }
@@ -218,7 +218,7 @@ fn addressed<T: serde::Serialize>(
     for message in messages {
         let to = PartyIndex::try_from(parties(message).receiver.as_u8());
         let to = to.map_err(|_| Fault::freeze(Reason::Engine))?;
-        direct.insert(to, wire::encode(message)?);
+        direct.insert(to, wire::encode(message, Room::Signing)?);
     }
     Ok(Outgoing { broadcast: None, direct })
 }

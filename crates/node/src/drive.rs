@@ -19,6 +19,8 @@ const RESEND_PAUSE: Duration = Duration::from_millis(200);
 /// A run of the party stair.
 pub(crate) trait Run: Send + 'static {
     type Output: Send + 'static;
+    /// Whether a round takes a millisecond or two, less than it costs to have another thread do it.
+    const QUICK: bool;
     fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault>;
     fn resend(&self) -> Vec<Envelope>;
     fn output(&mut self) -> Option<Self::Output>;
@@ -26,6 +28,7 @@ pub(crate) trait Run: Send + 'static {
 
 impl Run for Making {
     type Output = Made;
+    const QUICK: bool = false;
     fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
         self.receive(envelope, &mut crate::rng())
     }
@@ -39,6 +42,7 @@ impl Run for Making {
 
 impl Run for SigningRun {
     type Output = HexBytes;
+    const QUICK: bool = true;
     fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
         self.receive(envelope, &mut crate::rng())
     }
@@ -90,11 +94,7 @@ pub(crate) async fn drive<R: Run>(
         }
         match timeout_at(deadline.min(Instant::now() + pause), inbox.recv()).await {
             Ok(Some(envelope)) => {
-                let turn = tokio::task::spawn_blocking(move || {
-                    let answer = run.receive(&envelope);
-                    (run, answer)
-                });
-                let (back, answer) = turn.await.map_err(|_| Broken::Cancelled)?;
+                let (back, answer) = turn(run, envelope).await?;
                 run = back;
                 let answer = answer?;
                 // Nothing leaves a session that was cancelled meanwhile: whether its checks passed is
@@ -111,6 +111,19 @@ pub(crate) async fn drive<R: Run>(
             }
         }
     }
+}
+
+type Answer = Result<Vec<Envelope>, Fault>;
+
+async fn turn<R: Run>(mut run: R, envelope: Envelope) -> Result<(R, Answer), Broken> {
+    let work = move || {
+        let answer = run.receive(&envelope);
+        (run, answer)
+    };
+    if R::QUICK {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|_| Broken::Cancelled)
 }
 
 /// Answers peers that are still a round behind, for a while.

@@ -160,17 +160,22 @@ async fn request_show(
     Asked(query): Asked<RequestQuery>,
 ) -> Answer<RequestView> {
     let Some(wanted) = query.wait_status else { return Ok(Json(app.request_show(request).await?)) };
-    let seconds = query.wait_seconds.unwrap_or(WAIT_SECONDS_MAX).min(WAIT_SECONDS_MAX);
-    let patience = Duration::from_secs(seconds.into());
-    Ok(Json(app.request_wait(request, wanted, patience).await?))
+    Ok(Json(app.request_wait(request, wanted, patience(query)).await?))
 }
 
 async fn approval_create(
     State(app): App,
     Named(request): Named<RequestId>,
+    Asked(query): Asked<RequestQuery>,
     Body(approval): Body<ApprovalCreate>,
 ) -> Answer<RequestView> {
-    Ok(Json(app.approval_add(request, approval).await?))
+    let view = app.approval_add(request, approval).await?;
+    let Some(wanted) = query.wait_status else { return Ok(Json(view)) };
+    Ok(Json(app.request_wait(request, wanted, patience(query)).await?))
+}
+
+fn patience(query: RequestQuery) -> Duration {
+    Duration::from_secs(query.wait_seconds.unwrap_or(WAIT_SECONDS_MAX).min(WAIT_SECONDS_MAX).into())
 }
 
 async fn receipt_list(State(app): App, Asked(query): Asked<PageQuery>) -> Answer<Page<Receipt>> {

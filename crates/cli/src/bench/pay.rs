@@ -20,7 +20,7 @@ use crate::account;
 use crate::chain::LOCAL_CHAIN_ID;
 use crate::client::Client;
 use crate::home::{DEVICE, Device, Home, Online};
-use crate::output::Failure;
+use crate::output::{Exit, Failure};
 use crate::send::{approve, check_plan};
 
 /// How long a payment may take to be signed.
@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the device's own database is looked at while a key is made.
 const LOOK: Duration = Duration::from_millis(2);
 const KEYGEN_PATIENCE: Duration = Duration::from_secs(60);
+/// What the server calls a plan that another request has outdated.
+const OUTDATED: &str = "plan-outdated";
 /// Who receives the payments of the benchmark.
 const RECEIVER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
@@ -44,7 +46,7 @@ pub(super) struct Latencies(Vec<Duration>);
 
 /// What came of payments side by side.
 pub(super) struct Throughput {
-    pub(super) signed: u64,
+    signed: u64,
     /// Plans that another request outdated, and that had to be asked for again.
     pub(super) repeated: u64,
     pub(super) took: Duration,
@@ -151,7 +153,10 @@ impl Payer {
             anyhow::ensure!(began.elapsed() < PATIENCE, "a payment is not signed: {}", told(&view));
             view = self.client.request_wait(request, Status::Signed).await?;
         }
-        let fine = !matches!(view.status, Status::Refused | Status::Expired | Status::Reverted);
+        if view.status == Status::Expired {
+            return Err(Failure::error(Exit::Failed, OUTDATED, told(&view)));
+        }
+        let fine = !matches!(view.status, Status::Refused | Status::Reverted);
         anyhow::ensure!(fine, "a payment came to nothing: {}", told(&view));
         Ok(())
     }
@@ -166,6 +171,15 @@ fn signers(charter: &Charter) -> anyhow::Result<Vec<PartyIndex>> {
     let mut signers = vec![index(DEVICE)?, index("cosigner")?];
     signers.sort();
     Ok(signers)
+}
+
+impl Throughput {
+    /// How many were signed.
+    pub(super) fn signed(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a count of seconds' worth of signatures")]
+        let signed = self.signed as f64;
+        signed
+    }
 }
 
 impl Latencies {
@@ -193,7 +207,7 @@ async fn in_force(device: &Device, account: AccountId, began: Instant) -> anyhow
 }
 
 fn outdated(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == "plan-outdated")
+    error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == OUTDATED)
 }
 
 fn told(view: &RequestView) -> String {
