@@ -276,7 +276,8 @@ fn open_count<E>(tx: &Connection, account: AccountId, now: u64) -> Result<u32, F
     Ok(count.unwrap_or_default())
 }
 
-/// The lowest nonce, from the chain's count upwards, that nobody holds.
+/// The lowest nonce, from the chain's count upwards, that nobody holds. Settled requests hold theirs too:
+/// the count may have been asked for just before they were mined.
 fn nonce_free<E: From<StoreError>>(
     tx: &Connection,
     intent: &Intent,
@@ -286,7 +287,7 @@ fn nonce_free<E: From<StoreError>>(
     let held = all(
         tx,
         "SELECT DISTINCT nonce FROM requests WHERE account = ?1 AND chain_id = ?2 AND nonce >= ?3
-           AND (status IN ('approved', 'signed', 'submitted', 'mined')
+           AND (status NOT IN ('pending', 'refused', 'expired')
                 OR (status = 'pending' AND held_until > ?4)) ORDER BY nonce",
         params![
             intent.account.to_string(),

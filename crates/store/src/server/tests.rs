@@ -242,6 +242,7 @@ fn an_endpoint_that_lags_and_one_that_is_ahead_give_no_nonce_twice() -> Result {
     assert_eq!(submit(&store, 3, 9)?.nonce, 9, "transactions from elsewhere");
     assert!(settle(&store, 1, 3)?);
     assert!(matches!(approve(&store, 2)?, ApproveOutcome::Approved(_)), "5 is used, not free");
+    assert_eq!(submit(&store, 4, 5)?.nonce, 7, "an endpoint was asked just before 5 was final");
     Ok(())
 }
 
