@@ -7,7 +7,7 @@
 //! | a party of the charter | its atoms, and `use:<party>`: who opens its share ([table](#seals)) |
 //! | the threshold `k` | `move` ⇐ `k` of the `use:…` |
 //! | the approvers | `approve` ⇐ any of their `use:…`; the identity key lies sealed beside the share |
-//! | a node's rules | `lend:<node>` and a `move[limit]` for each allowance |
+//! | a node's rules | `lend:<node>` and a `move[limit]` for each allowance, and for the fees on each chain |
 //! | the coordinator | the atom `server`: no share, so it reaches nothing |
 //! | what cannot be proved | doubts, below |
 //!
@@ -48,7 +48,9 @@
 //!   limit of one of them that none of the others undercuts: exact where one is tighter than all
 //!   others, too much where none is, never too little.
 //! - Each node counts for itself: where one of several suffices, what they let through adds up.
-//! - Fees are in no statement: a coalition that lends can also burn what the fee bounds let through.
+//! - Every payment carries a fee, however little it moves, and whoever makes the block keeps it. So
+//!   what a node lets go in fees on a chain is a limit of its own, beside those of its allowances there,
+//!   and to anybody; without `per_day`, or where nothing is stated, it bounds nothing.
 //!
 //! # Doubts
 //! - `hostile-program`: what runs on the devices is hostile; gives their shares, PINs and approvals.

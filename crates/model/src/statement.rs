@@ -52,6 +52,22 @@ pub struct Allowance {
     pub receivers: Receivers,
 }
 
+/// What a party's rules let go in fees on one chain, on top of what its allowances let through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeeBound {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// What the chain's own coin, in which fees are paid, is called.
+    pub coin: String,
+    /// How many decimals it has.
+    pub decimals: u8,
+    /// The most in one transaction.
+    pub per_transaction: Amount,
+    /// The most in 24 hours; none means no bound: any number of payments, each with a fee of its own.
+    pub per_day: Option<Amount>,
+}
+
 /// A party's word about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +88,10 @@ pub struct Statement {
     pub requires_approval: bool,
     /// What its rules let through.
     pub allowances: Vec<Allowance>,
+    /// What its rules let go in fees, one entry for a chain. A chain that is missing has no bound; the
+    /// whole list was missing from the first statements.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fees: Vec<FeeBound>,
     /// Digest of the rules file.
     pub rules: Digest,
     /// Seconds since 1970 when this was said.
@@ -82,4 +102,32 @@ pub struct Statement {
 
 impl Document for Statement {
     const TAG: &'static str = "cohold/statement/v1";
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::canonical::digest;
+
+    /// The first statements told nothing of fees: they are read, and their signatures hold.
+    #[test]
+    fn the_first_statements_keep_their_digest() {
+        let zeros = "00".repeat(32);
+        let mut old = json!({
+            "account": "acc_000102030405060708090a0b0c0d0e0f", "party": "cosigner", "charter": zeros, "epoch": 1,
+            "sealing": "key-file", "held_since": 1, "requires_approval": true, "allowances": [],
+            "rules": zeros, "issued_at": 2, "expires_at": 3,
+        });
+        let read: Statement = serde_json::from_value(old.clone()).expect("the format");
+        assert_eq!(read.digest(), digest(Statement::TAG, &old));
+        assert!(read.fees.is_empty());
+        let fees =
+            json!([{"chain_id": 1, "coin": "ETH", "decimals": 18, "per_transaction": "5", "per_day": null}]);
+        old["fees"] = fees;
+        let read: Statement = serde_json::from_value(old.clone()).expect("the format");
+        assert_eq!(read.digest(), digest(Statement::TAG, &old));
+        assert_eq!(read.fees.first().map(|fees| fees.per_day), Some(None));
+    }
 }

@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 use cohold_chain_evm::{Address, Decoded, Symbol, Token, TokenBook};
 use cohold_model::canonical::digest;
 use cohold_model::intent::Asset;
-use cohold_model::statement::{Allowance, Receivers};
+use cohold_model::statement::{Allowance, FeeBound, Receivers};
 use cohold_model::{Amount, Digest, IdentityKey};
 use serde::Deserialize;
 
@@ -173,6 +173,19 @@ impl Rules {
     #[must_use]
     pub fn allowances(&self) -> Vec<Allowance> {
         self.chains.iter().flat_map(|chain| chain.allowances.iter().cloned()).collect()
+    }
+
+    /// What may go in fees on each chain, for statements.
+    #[must_use]
+    pub fn fee_bounds(&self) -> Vec<FeeBound> {
+        let bound = |chain: &ChainRules| FeeBound {
+            chain_id: chain.id,
+            coin: chain.coin.clone(),
+            decimals: COIN_DECIMALS,
+            per_transaction: chain.fee_max,
+            per_day: chain.fees_per_day,
+        };
+        self.chains.iter().map(bound).collect()
     }
 
     /// How tokens are called, by this party's own file.

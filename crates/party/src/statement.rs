@@ -30,6 +30,7 @@ pub fn state(
         // No rule of any party can waive the approval: `verify::review` has no such branch.
         requires_approval: true,
         allowances: rules.allowances(),
+        fees: rules.fee_bounds(),
         rules: rules.digest(),
         issued_at: now,
         expires_at: now.saturating_add(VALID_SECONDS),

@@ -19,6 +19,7 @@ accept = "any"
 id = 31337
 coin = "ETH"
 fee_max = "0.01"
+fees_per_day = "0.1"
 
 [[chain.asset]]
 per_transaction = "1"
@@ -121,6 +122,13 @@ fn statements_say_what_the_file_says() {
     assert_eq!(token.receivers, Receivers::Only(vec![ALICE.into()]));
     assert_eq!((token.per_transaction, token.decimals), (None, 6));
     assert_eq!(rules.chain_ids().collect::<Vec<_>>(), [31_337, 8453]);
+    let fees = rules.fee_bounds();
+    let told: Vec<_> = fees.iter().map(|fees| (fees.chain_id, fees.per_transaction, fees.per_day)).collect();
+    assert_eq!(
+        told,
+        [(31_337, (COIN / 100).into(), Some((COIN / 10).into())), (8453, Amount::from(0), None)]
+    );
+    assert!(fees.iter().all(|fees| fees.coin == "ETH" && fees.decimals == 18));
     // Any change of the text is another file.
     assert_eq!(rules.digest(), Rules::parse(RULES).unwrap().digest());
     assert_ne!(rules.digest(), Rules::parse(&RULES.replace("\"5\"", "\"6\"")).unwrap().digest());
@@ -140,7 +148,7 @@ fn files_that_are_wrong_are_refused() {
     check("8453", "31337", "listed twice");
     check("id = 31337", "id = -1", "not understood");
     check("fee_max = \"0.01\"", "", "fee_max");
-    check("fee_max = \"0.01\"", "fee_max = \"0.01\"\nfees_per_day = \"much\"", "fees_per_day");
+    check("fees_per_day = \"0.1\"", "fees_per_day = \"much\"", "fees_per_day");
     check("fee_max = \"0.01\"", "fee_max = \"-0.01\"", "fee_max");
     check("fee_max = \"0.01\"", "fee_max = 0.01", "not understood");
     check("fee_max = \"0.01\"", "fee_max = \"0.0000000000000000001\"", "fee_max");

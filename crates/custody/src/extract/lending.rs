@@ -38,11 +38,33 @@ struct Lender<'a> {
 #[derive(Default)]
 struct Bound {
     name: String,
-    /// Chain and contract, none for its coin; none at all: any asset.
-    asset: Option<(u64, Option<String>)>,
+    thing: Thing,
     amount: Option<Amount>,
     receivers: Option<BTreeSet<String>>,
     limit: Limit,
+    /// What there is to say beside that the node signs along.
+    note: Option<String>,
+}
+
+/// What a bound is about.
+#[derive(Default, Clone, PartialEq, Eq)]
+enum Thing {
+    /// Whatever there is.
+    #[default]
+    Anything,
+    /// The asset of this contract, none for the chain's coin.
+    Asset(u64, Option<String>),
+    /// The coin, as far as it goes in fees.
+    Fees(u64),
+}
+
+impl Thing {
+    fn chain(&self) -> Option<u64> {
+        match self {
+            Self::Anything => None,
+            Self::Asset(chain, _) | Self::Fees(chain) => Some(*chain),
+        }
+    }
 }
 
 impl<'a> Lending<'a> {
@@ -59,13 +81,13 @@ impl<'a> Lending<'a> {
 
     fn name_all(&mut self) {
         let bounds = || self.lenders.iter().flat_map(|lender| &lender.bounds);
-        let chains: BTreeSet<_> = bounds().filter_map(|bound| Some(bound.asset.as_ref()?.0)).collect();
+        let chains: BTreeSet<_> = bounds().filter_map(|bound| bound.thing.chain()).collect();
         let mut names = Names::default();
         for lender in &mut self.lenders {
             for bound in &mut lender.bounds {
-                let wanted = match (&bound.asset, bound.name.as_str()) {
+                let wanted = match (bound.thing.chain(), bound.name.as_str()) {
                     (None, _) => format!("{}-anything", lender.party),
-                    (Some((chain, _)), symbol) if chains.len() > 1 => {
+                    (Some(chain), symbol) if chains.len() > 1 => {
                         format!("{}-{symbol}-{chain}", lender.party)
                     }
                     (Some(_), symbol) => format!("{}-{symbol}", lender.party),
@@ -110,6 +132,9 @@ impl<'a> Lending<'a> {
         if others.flat_map(|other| &other.bounds).any(|other| other.overlaps(bound)) {
             because.push_str("; what another node lets through is counted apart and adds to it");
         }
+        if let Some(note) = &bound.note {
+            because.push_str(&format!("; {note}"));
+        }
         Rule::new("move", needs).limit(&bound.name).because(because).evidence(Evidence::Signed)
     }
 
@@ -137,7 +162,7 @@ impl<'a> Lender<'a> {
             });
         };
         let unattended = matches!(statement.sealing, Sealing::KeyFile | Sealing::Passphrase);
-        let bounds: Vec<_> = statement.allowances.iter().filter_map(Bound::of).collect();
+        let bounds = Bound::all(statement);
         if bounds.is_empty() || !(is_node(card.kind) || unattended) {
             return None;
         }
@@ -152,6 +177,46 @@ impl<'a> Lender<'a> {
 }
 
 impl Bound {
+    /// What a statement lets through, and what may go in fees wherever it lets something through.
+    fn all(statement: &Statement) -> Vec<Self> {
+        let mut bounds: Vec<_> = statement.allowances.iter().filter_map(Self::of).collect();
+        let chains: BTreeSet<_> = bounds.iter().filter_map(|bound| bound.thing.chain()).collect();
+        bounds.extend(chains.into_iter().map(|chain| Self::of_fees(statement, chain)));
+        bounds
+    }
+
+    /// A payment, however little it moves, carries a fee; whoever makes the block keeps most of it.
+    fn of_fees(statement: &Statement, chain: u64) -> Self {
+        let stated = statement.fees.iter().find(|fees| fees.chain_id == chain);
+        let own = |allowance: &&Allowance| allowance.chain_id == chain && allowance.asset == Asset::Native;
+        let named = statement.allowances.iter().find(own).map(|allowance| allowance.symbol.as_str());
+        let coin = stated.map(|fees| fees.coin.as_str()).or(named).unwrap_or("coin");
+        let per_day = stated.and_then(|fees| fees.per_day.map(|most| (most, most.format(fees.decimals))));
+        let each = stated.map(|fees| {
+            format!("each payment may burn up to {} {coin}", fees.per_transaction.format(fees.decimals))
+        });
+        let each = each.unwrap_or_else(|| "nothing is stated of the fee of a payment".to_owned());
+        let all = match &per_day {
+            Some((_, most)) => format!("all payments together at most {most} {coin} in 24 hours"),
+            None => "and no number of payments a day is too many, so ANY AMOUNT can be burnt".to_owned(),
+        };
+        Self {
+            name: format!("{}-fees", coin.to_ascii_lowercase()),
+            thing: Thing::Fees(chain),
+            amount: per_day.as_ref().map(|(most, _)| *most),
+            receivers: None,
+            limit: Limit {
+                asset: Some(format!("{coin} in fees on chain {chain}")),
+                window_seconds: per_day.as_ref().map(|_| WINDOW_SECONDS),
+                amount: per_day.map(|(_, most)| most),
+                receivers: Vec::new(),
+            },
+            note: Some(format!(
+                "fees come on top of what payments move: {each}, {all}; whoever makes the block keeps them"
+            )),
+        }
+    }
+
     /// None where the allowance lets nothing through.
     fn of(allowance: &Allowance) -> Option<Self> {
         let Allowance { chain_id, asset, symbol, decimals, per_transaction, per_day, receivers } = allowance;
@@ -175,11 +240,12 @@ impl Bound {
         };
         Some(Self {
             name: symbol.to_ascii_lowercase(),
-            asset: Some((*chain_id, asset_folded(asset))),
+            thing: Thing::Asset(*chain_id, asset_folded(asset)),
             amount: *per_day,
             receivers: (!listed.is_empty())
                 .then(|| listed.iter().map(|to| to.to_ascii_lowercase()).collect()),
             limit,
+            note: None,
         })
     }
 
@@ -189,17 +255,14 @@ impl Bound {
         self.overlaps(other) && (!self.is_within(other) || other.is_within(self))
     }
 
-    /// Whether there is an asset for both.
+    /// Whether there is something for both.
     fn overlaps(&self, other: &Self) -> bool {
-        match (&self.asset, &other.asset) {
-            (Some(one), Some(another)) => one == another,
-            _ => true,
-        }
+        self.thing == other.thing || self.thing == Thing::Anything || other.thing == Thing::Anything
     }
 
     /// Whether everything that this lets through, `other` lets through as well.
     fn is_within(&self, other: &Self) -> bool {
-        let asset = other.asset.is_none() || self.asset == other.asset;
+        let asset = other.thing == Thing::Anything || self.thing == other.thing;
         let amount = other.amount.is_none_or(|most| self.amount.is_some_and(|amount| amount <= most));
         let receivers = other.receivers.as_ref().is_none_or(|theirs| {
             self.receivers.as_ref().is_some_and(|receivers| receivers.is_subset(theirs))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cohold_model::charter::Charter;
 use cohold_model::intent::Asset;
-use cohold_model::statement::{Allowance, Receivers, Statement};
+use cohold_model::statement::{Allowance, FeeBound, Receivers, Statement};
 use cohold_model::{Document as _, PartyName, Signed};
 
 use crate::model::Evidence;
@@ -13,9 +13,11 @@ use crate::model::Evidence;
 const CLOCK_SECONDS_MAX: u64 = 3600;
 /// The longest time for which a statement is `signed`, in seconds.
 const VALID_SECONDS_MAX: u64 = 25 * 3600;
-/// The most allowances of a statement.
+/// The most allowances of a statement, and the most bounds of fees.
 const ALLOWANCES_MAX: usize = 64;
-/// The longest symbol, contract or receiver.
+/// The longest symbol, so that the name of its limit is one.
+const SYMBOL_BYTES_MAX: usize = 32;
+/// The longest contract or receiver.
 const TEXT_BYTES_MAX: usize = 128;
 /// Decimals of the coin of every chain that has an EIP-155 id.
 const COIN_DECIMALS: u8 = 18;
@@ -85,8 +87,22 @@ fn is_current(statement: &Statement, charter: &Charter, now: u64) -> bool {
         && not_after(held_since, issued_at)
 }
 
-/// Whether its allowances can be taken at their word: each asset once, in plain letters, countable.
+/// Whether what it lets through can be taken at its word.
 fn is_understood(statement: &Statement) -> bool {
+    allowances_are_understood(statement) && fees_are_understood(statement)
+}
+
+/// Each chain once, in plain letters.
+fn fees_are_understood(statement: &Statement) -> bool {
+    let mut chains = BTreeSet::new();
+    statement.fees.len() <= ALLOWANCES_MAX
+        && statement.fees.iter().all(|FeeBound { chain_id, coin, decimals, .. }| {
+            *decimals == COIN_DECIMALS && is_symbol(coin) && chains.insert(chain_id)
+        })
+}
+
+/// Each asset once, in plain letters, countable.
+fn allowances_are_understood(statement: &Statement) -> bool {
     let mut assets = BTreeSet::new();
     statement.allowances.len() <= ALLOWANCES_MAX
         && statement.allowances.iter().all(|allowance| {
@@ -101,9 +117,13 @@ fn is_understood(statement: &Statement) -> bool {
             };
             asset_is_plain
                 && receivers_are_plain
-                && is_plain(symbol)
+                && is_symbol(symbol)
                 && assets.insert((chain_id, asset_folded(asset)))
         })
+}
+
+fn is_symbol(text: &str) -> bool {
+    is_plain(text) && text.len() <= SYMBOL_BYTES_MAX
 }
 
 /// Fit for names and sentences.

@@ -7,7 +7,7 @@ use cohold_custody::{Evaluation, Model, evaluate};
 use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::{Charter, KeyBinding};
 use cohold_model::intent::Asset;
-use cohold_model::statement::{Allowance, Receivers, Sealing, Statement};
+use cohold_model::statement::{Allowance, FeeBound, Receivers, Sealing, Statement};
 use cohold_model::{Amount, Digest, Document as _, Epoch, HexBytes, IdentitySecret, Signed};
 
 pub(crate) const CREATED_AT: u64 = 1_800_000_000;
@@ -32,11 +32,20 @@ pub(crate) struct Party {
     pub(crate) kind: PartyKind,
     pub(crate) sealing: Option<Sealing>,
     pub(crate) allowances: Vec<Allowance>,
+    pub(crate) fees: Vec<FeeBound>,
     pub(crate) requires_approval: bool,
 }
 
 pub(crate) fn party(name: &'static str, entity: &'static str, kind: PartyKind, sealing: Sealing) -> Party {
-    Party { name, entity, kind, sealing: Some(sealing), allowances: Vec::new(), requires_approval: true }
+    Party {
+        name,
+        entity,
+        kind,
+        sealing: Some(sealing),
+        allowances: Vec::new(),
+        fees: vec![fees(Some(100))],
+        requires_approval: true,
+    }
 }
 
 pub(crate) fn device(entity: &'static str) -> Party {
@@ -61,6 +70,17 @@ pub(crate) fn ether(per_day: Option<u128>) -> Allowance {
         per_transaction: Some(Amount::from(10_u128.pow(18))),
         per_day: per_day.map(|ether| Amount::from(ether * 10_u128.pow(18))),
         receivers: Receivers::Any,
+    }
+}
+
+/// Fees of at most 0.01 in a payment, and of so many thousandths in a day.
+pub(crate) fn fees(thousandths_per_day: Option<u128>) -> FeeBound {
+    FeeBound {
+        chain_id: 31_337,
+        coin: "ETH".into(),
+        decimals: 18,
+        per_transaction: Amount::from(10_u128.pow(16)),
+        per_day: thousandths_per_day.map(|most| Amount::from(most * 10_u128.pow(15))),
     }
 }
 
@@ -172,6 +192,7 @@ impl Account {
             held_since: CREATED_AT + 10,
             requires_approval: party.requires_approval,
             allowances: party.allowances.clone(),
+            fees: party.fees.clone(),
             rules: Digest([9; 32]),
             issued_at: NOW - 60,
             expires_at: NOW - 60 + 24 * 3600,

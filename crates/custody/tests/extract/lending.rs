@@ -1,17 +1,17 @@
 //! What nodes let through by themselves.
 
-use cohold_custody::{Class, Limit};
+use cohold_custody::{Class, Limit, Model};
 use cohold_model::Amount;
 use cohold_model::account::Role;
 use cohold_model::intent::Asset;
-use cohold_model::statement::{Allowance, Receivers};
+use cohold_model::statement::{Allowance, FeeBound, Receivers};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{ProptestConfig, Strategy, prop_assert, proptest};
 use proptest::sample::{select, subsequence};
 
 use crate::account::{
-    RECEIVER, TOKEN, blast, enterprise, ether, node, personal, shared, solid, tokens_to_one, verdict,
+    RECEIVER, TOKEN, blast, enterprise, ether, fees, node, personal, shared, solid, tokens_to_one, verdict,
 };
 
 #[test]
@@ -20,6 +20,7 @@ fn personal_limits_are_those_of_the_rules() {
     let limits = serde_json::to_value(model.limits()).expect("json");
     let expected = serde_json::json!({
         "cosigner-eth": {"asset": "ETH on chain 31337", "amount": "5", "window_seconds": 86_400},
+        "cosigner-eth-fees": {"asset": "ETH in fees on chain 31337", "amount": "0.1", "window_seconds": 86_400},
         "cosigner-tst": {
             "asset": format!("TST ({TOKEN}) on chain 31337"),
             "amount": "1.5",
@@ -51,8 +52,9 @@ fn a_node_that_wants_no_approval_lends_to_whoever_asks() {
     let evaluation = verdict(&account.model());
     assert_eq!(evaluation.class, Class::Custodial);
     // both must lend, so the tighter of the two holds
-    assert_eq!(blast(&evaluation, "server"), ["move[cosigner-eth]"]);
-    assert_eq!(blast(&evaluation, "device"), ["move[cosigner-eth]"]);
+    let reached = ["move[cosigner-eth-fees]", "move[cosigner-eth]", "move[guardian-eth-fees]"];
+    assert_eq!(blast(&evaluation, "server"), reached);
+    assert_eq!(blast(&evaluation, "device"), reached);
     // within the looser, a share of another must be had
     assert_eq!(solid(&evaluation, "move[guardian-eth]"), ["cosigner", "cosigner-disk", "device pin"]);
 }
@@ -66,6 +68,7 @@ fn of_bounds_that_hold_at_once_the_tighter_counts() {
         account.parties[2].allowances = vec![other];
         let evaluation = verdict(&account.model());
         let ways = evaluation.powers.iter().filter(|(power, _)| power.starts_with("move["));
+        let ways = ways.filter(|(power, _)| !power.contains("-fees"));
         let lent = ways.map(|(_, ways)| ways.iter().any(|way| way.coalition == ["device", "pin"]));
         <[bool; 2]>::try_from(lent.collect::<Vec<_>>()).expect("two limits")
     };
@@ -98,7 +101,66 @@ fn chains_are_told_apart_by_name() {
     account.parties[2].allowances =
         vec![ether(Some(5)), Allowance { chain_id: 1, ..ether(Some(1)) }, tokens_to_one(), other];
     let names: Vec<_> = account.model().limits().keys().cloned().collect();
-    assert_eq!(names, ["cosigner-eth-1", "cosigner-eth-31337", "cosigner-tst-31337", "cosigner-tst-31337-2"]);
+    let expected = [
+        "cosigner-eth-1",
+        "cosigner-eth-31337",
+        "cosigner-eth-fees-1",
+        "cosigner-eth-fees-31337",
+        "cosigner-tst-31337",
+        "cosigner-tst-31337-2",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn fees_are_a_limit_of_their_own_and_to_anybody() {
+    let stated = |stated: Vec<FeeBound>, allowances: Vec<Allowance>| {
+        let mut account = shared();
+        account.parties[1].fees = stated;
+        account.parties[1].allowances = allowances;
+        account.model()
+    };
+    let told = |model: &Model| {
+        let (name, limit) = model.limits().iter().find(|(name, _)| name.contains("fees")).expect("a limit");
+        let rules = model.rules().iter();
+        let because = rules.filter(|rule| rule.limit.as_ref() == Some(name)).map(|rule| rule.because.clone());
+        (name.clone(), limit.clone(), because.collect::<String>())
+    };
+    let model = stated(vec![fees(Some(100))], vec![tokens_to_one()]);
+    let (name, limit, because) = told(&model);
+    assert_eq!(name, "cosigner-eth-fees");
+    assert_eq!((limit.amount.as_deref(), limit.window_seconds), (Some("0.1"), Some(86_400)));
+    assert!(limit.receivers.is_empty());
+    assert!(because.contains("each payment may burn up to 0.01 ETH, all payments together at most 0.1 ETH"));
+    assert_eq!(solid(&verdict(&model), "move[cosigner-eth-fees]"), ["device pin"]);
+    // no bound a day: the fee of one payment bounds nothing
+    let (_, limit, because) = told(&stated(vec![fees(None)], vec![tokens_to_one()]));
+    assert_eq!((limit.amount, limit.window_seconds), (None, None));
+    assert!(because.contains("up to 0.01 ETH") && because.contains("ANY AMOUNT"), "{because}");
+    // nothing stated, as in the first statements, or of another chain
+    for silent in [vec![], vec![FeeBound { chain_id: 1, ..fees(Some(100)) }]] {
+        let (name, limit, because) = told(&stated(silent, vec![tokens_to_one()]));
+        assert_eq!((name.as_str(), limit.amount), ("cosigner-coin-fees", None));
+        assert!(because.contains("nothing is stated") && because.contains("ANY AMOUNT"), "{because}");
+    }
+    // nothing moves on the chain: nothing is burnt there
+    assert!(stated(vec![fees(Some(100))], vec![]).limits().is_empty());
+    assert!(stated(vec![fees(Some(100))], vec![ether(Some(0))]).limits().is_empty());
+}
+
+#[test]
+fn what_an_outsider_can_burn_is_moved_to_anybody() {
+    let mut account = enterprise();
+    account.entities.push(("acme", Role::Provider));
+    for node in &mut account.parties[1..] {
+        (node.entity, node.requires_approval) = ("acme", false);
+        node.allowances = vec![tokens_to_one()];
+    }
+    // two of three: tokens to one receiver would be restricted, the fees of it are not
+    account.parties[2].entity = "corp";
+    let evaluation = verdict(&account.model());
+    assert_eq!(evaluation.class, Class::Custodial);
+    assert!(blast(&evaluation, "cosigner").contains(&"move[guardian-eth-fees]"));
 }
 
 #[test]
@@ -130,7 +192,8 @@ fn a_node_that_may_approve_uses_what_others_lend() {
     account.approvers = vec!["device", "cosigner"];
     let evaluation = verdict(&account.model());
     assert_eq!(evaluation.class, Class::Custodial);
-    assert_eq!(blast(&evaluation, "cosigner"), ["move[guardian-eth]"]);
+    let fees = ["move[cosigner-eth-fees]", "move[guardian-eth-fees]"];
+    assert_eq!(blast(&evaluation, "cosigner"), [fees[0], fees[1], "move[guardian-eth]"]);
 }
 
 /// A payment: symbol, whole units, receiver.
@@ -146,9 +209,12 @@ fn lets_through(allowance: &Allowance, (symbol, units, to): Payment) -> bool {
 }
 
 fn covers(limit: &Limit, (symbol, units, to): Payment) -> bool {
-    let asset = limit.asset.as_ref().is_none_or(|asset| asset.starts_with(symbol));
+    let asset = limit.asset.as_deref().unwrap_or(symbol);
+    if asset.contains(" in fees ") || !asset.starts_with(symbol) {
+        return false;
+    }
     let amount = limit.amount.as_ref().is_none_or(|most| units <= most.parse().expect("whole units"));
-    asset && amount && (limit.receivers.is_empty() || limit.receivers.iter().any(|receiver| receiver == to))
+    amount && (limit.receivers.is_empty() || limit.receivers.iter().any(|receiver| receiver == to))
 }
 
 fn any_allowances() -> impl Strategy<Value = Vec<Allowance>> {

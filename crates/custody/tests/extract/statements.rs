@@ -106,7 +106,11 @@ fn a_statement_counts_only_for_this_account_under_this_charter_by_its_party() {
 
 #[test]
 fn a_statement_that_is_not_understood_counts_as_none() {
-    let changes: [fn(&mut Statement); 6] = [
+    let changes: [fn(&mut Statement); 10] = [
+        |said| said.allowances[0].symbol = "E".repeat(33),
+        |said| said.fees.push(said.fees[0].clone()),
+        |said| said.fees[0].decimals = 6,
+        |said| said.fees[0].coin = "ETH\u{202e}".into(),
         |said| said.allowances.push(ether(Some(7))),
         |said| said.allowances[0].decimals = 30,
         |said| said.allowances[0].symbol = "ETH, never".into(),

@@ -348,6 +348,7 @@ fn statement(heard: &[ToParty], secret: &IdentitySecret) -> Option<FromParty> {
         held_since: now(),
         requires_approval: true,
         allowances: Vec::new(),
+        fees: Vec::new(),
         rules: Digest([9; 32]),
         issued_at: now(),
         expires_at: now() + 60,
