@@ -71,6 +71,7 @@ impl Coordinator {
     /// A coordinator that does nothing yet; [`Coordinator::start`] sets it to work.
     #[must_use]
     pub fn new(store: ServerStore, hub: Arc<Hub>, chains: Vec<ChainEntry>, clock: Clock) -> Arc<Self> {
+        let follower = Follower::new(chains.iter().map(|entry| entry.view.chain_id));
         Arc::new(Self {
             store: Arc::new(store),
             hub,
@@ -82,7 +83,7 @@ impl Coordinator {
             creations: Creations::default(),
             sessions: Sessions::default(),
             statements: StatementBook::default(),
-            follower: Follower::default(),
+            follower,
             bells: Bells::default(),
             charters: Charters::default(),
         })

@@ -1,6 +1,6 @@
 //! What becomes of a transaction: handed over, mined, deep enough, or undone again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use cohold_model::{PartyName, RequestId};
 use cohold_store::crash_point;
 use cohold_store::server::{RequestRow, Settlement};
 use futures_util::StreamExt as _;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::coordinator::{ChainEntry, Coordinator, lock};
 use crate::error::Error;
@@ -27,19 +29,37 @@ const AT_A_TIME: usize = 16;
 /// How often another transaction must be seen in the place of one before that one is given up.
 const GONE_SEEN_MIN: u32 = 5;
 
-/// How often each request's nonce was seen used by another transaction. Lost in a restart, counted
-/// again.
-#[derive(Debug, Default)]
-pub(crate) struct Follower(Mutex<HashMap<RequestId, u32>>);
+/// After a transaction was handed over, how long others may come to be looked at with it.
+const TOGETHER: Duration = Duration::from_millis(10);
+
+/// What the followers of all chains know.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    /// How often each request's nonce was seen used by another transaction. Lost in a restart, counted
+    /// again.
+    gone: Mutex<HashMap<RequestId, u32>>,
+    /// By chain: something was handed over.
+    handed_over: BTreeMap<u64, Notify>,
+}
+
+impl Follower {
+    pub(crate) fn new(chains: impl Iterator<Item = u64>) -> Self {
+        let handed_over = chains.map(|chain_id| (chain_id, Notify::new())).collect();
+        Self { gone: Mutex::default(), handed_over }
+    }
+}
 
 impl Coordinator {
     /// Follows one chain for ever.
     pub(crate) async fn follow(self: Arc<Self>, chain_id: u64) {
         let period = if chain_id == DEVELOPMENT_CHAIN { PERIOD_DEVELOPMENT } else { PERIOD };
-        let mut pause = period;
+        let Some(handed_over) = self.follower.handed_over.get(&chain_id) else { return };
+        let (mut pause, mut looked) = (period, HashMap::new());
         loop {
-            tokio::time::sleep(pause).await;
-            pause = match self.follow_turn(chain_id).await {
+            if timeout(pause, handed_over.notified()).await.is_ok() {
+                tokio::time::sleep(TOGETHER).await;
+            }
+            pause = match self.follow_turn(chain_id, &mut looked).await {
                 Ok(()) => period,
                 Err(error) => {
                     let detail = error.internal();
@@ -50,31 +70,47 @@ impl Coordinator {
         }
     }
 
-    async fn follow_turn(&self, chain_id: u64) -> Result<(), Error> {
+    /// Looks at all that is not settled, once for each head of the chain: `looked` is the head at which
+    /// each was looked at last.
+    async fn follow_turn(&self, chain_id: u64, looked: &mut HashMap<RequestId, u64>) -> Result<(), Error> {
         let entry = self.chain(chain_id)?;
         let rows = self.stored(move |store| store.request_list_settling(chain_id, TURN_MAX)).await?;
         if rows.is_empty() {
+            looked.clear();
             return Ok(());
         }
-        let head = head(entry).await?;
-        let looks = futures_util::stream::iter(rows).map(|row| async move {
+        let head = entry.chain.block_number().await;
+        let head = head.map_err(|error| Error::ChainUnreachable(entry.view.chain_id, error))?;
+        let is_news = |row: &RequestRow| {
             let request = row.intent.request;
-            if let Err(error) = self.look(entry, head, row).await {
-                let detail = error.internal();
-                tracing::warn!(%request, %error, detail, "a transaction cannot be followed now");
+            row.status == Status::Signed
+                || looked.get(&request) != Some(&head)
+                || lock(&self.follower.gone).contains_key(&request)
+        };
+        let (news, known): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_news);
+        let known = known.into_iter().map(|row| row.intent.request);
+        let looks = futures_util::stream::iter(news).map(|row| async move {
+            let (request, was_signed) = (row.intent.request, row.status == Status::Signed);
+            match self.look(entry, head, row).await {
+                Ok(()) => (!was_signed).then_some(request),
+                Err(error) => {
+                    let detail = error.internal();
+                    tracing::warn!(%request, %error, detail, "a transaction cannot be followed now");
+                    None
+                }
             }
         });
-        looks.buffer_unordered(AT_A_TIME).for_each(|()| async {}).await;
+        let seen: Vec<_> = looks.buffer_unordered(AT_A_TIME).collect().await;
+        *looked = known.chain(seen.into_iter().flatten()).map(|request| (request, head)).collect();
         Ok(())
     }
 
-    /// Looks at one request now.
-    pub(crate) async fn request_look(&self, request: RequestId) -> Result<(), Error> {
-        let Some(row) = self.looked(|store| store.request_show(request))? else { return Ok(()) };
-        let entry = self.chain(row.intent.chain_id)?;
-        match row.status {
-            Status::Submitted | Status::Mined => self.look(entry, head(entry).await?, row).await,
-            _ => Ok(()),
+    /// Has the follower of a development chain look soon, as that one makes a block for each transaction.
+    pub(crate) fn follow_soon(&self, chain_id: u64) {
+        if chain_id == DEVELOPMENT_CHAIN
+            && let Some(handed_over) = self.follower.handed_over.get(&chain_id)
+        {
+            handed_over.notify_one();
         }
     }
 
@@ -102,7 +138,7 @@ impl Coordinator {
         inclusion: &Inclusion,
     ) -> Result<(), Error> {
         let (request, block, now) = (row.intent.request, inclusion.block_number, self.now());
-        lock(&self.follower.0).remove(&request);
+        lock(&self.follower.gone).remove(&request);
         let deep = head.saturating_sub(block) >= u64::from(entry.view.confirmations);
         let settlement = match (inclusion.succeeded, deep) {
             (true, false) => {
@@ -165,11 +201,11 @@ impl Coordinator {
         let chain = &self.chain(chain_id)?.chain;
         let unreachable = |error| Error::ChainUnreachable(chain_id, error);
         if chain.nonce_latest(from).await.map_err(unreachable)? <= nonce {
-            lock(&self.follower.0).remove(&request);
+            lock(&self.follower.gone).remove(&request);
             return Ok(());
         }
         let seen = {
-            let mut gone = lock(&self.follower.0);
+            let mut gone = lock(&self.follower.gone);
             let seen = gone.entry(request).or_insert(0);
             *seen = seen.saturating_add(1);
             *seen
@@ -177,14 +213,10 @@ impl Coordinator {
         if seen < GONE_SEEN_MIN {
             return Ok(());
         }
-        lock(&self.follower.0).remove(&request);
+        lock(&self.follower.gone).remove(&request);
         let reason = format!(
             "another transaction of the account used nonce {nonce}, so this one is void and paid nothing"
         );
         self.request_end(request, Status::Refused, reason).await
     }
-}
-
-async fn head(entry: &ChainEntry) -> Result<u64, Error> {
-    entry.chain.block_number().await.map_err(|error| Error::ChainUnreachable(entry.view.chain_id, error))
 }

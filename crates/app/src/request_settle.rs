@@ -57,13 +57,12 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Hands over what is signed, and looks at once whether it is mined: some chains are that fast.
+    /// Hands over what is signed.
     async fn settle(&self, request: RequestId, signed: &SignedTransaction) {
         let settled = async {
             let row = self.looked(|store| store.request_show(request))?;
             let Some(row) = row else { return Ok(()) };
-            self.hand_over(&row, signed).await?;
-            self.request_look(request).await
+            self.hand_over(&row, signed).await
         };
         if let Err(error) = settled.await {
             let detail = error.internal();
@@ -91,6 +90,7 @@ impl Coordinator {
                 self.stored(move |store| store.request_submitted(request, now)).await?;
                 self.bells.ring(request);
                 crash_point!("server.submitted");
+                self.follow_soon(chain_id);
                 Ok(())
             }
             Broadcast::Rejected(rejection) => {

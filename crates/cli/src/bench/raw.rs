@@ -17,55 +17,87 @@ use super::machine::timed;
 /// Signatures of which a mean is taken.
 const PLAIN_ROUNDS: u32 = 2_000;
 
-/// A key of the raw engine, and the processor time of the party that took longest to make it.
+/// A key of the raw engine, and how long it took to make.
 pub(super) struct RawKey {
     pub(super) parties: Vec<Party>,
+    /// Processor time of the party that took longest.
     pub(super) slowest: Duration,
+    /// From the start until the last party was done.
+    pub(super) together: Duration,
 }
 
-/// Makes a key, 2-of-3, one party after the other on this thread.
+/// Makes a key, 2-of-3. Each party has a thread, as it has a process with Cohold, and goes on when all
+/// messages of a phase are there.
 pub(super) fn keygen() -> anyhow::Result<RawKey> {
+    let began = Instant::now();
     let parameters = Parameters::new(2, 3).map_err(engine)?;
     let indices = (1..=3).map(PartyIndex::new).collect::<Result<Vec<_>, _>>().map_err(engine)?;
-    let mut sessions: Vec<DkgSession<Secp256k1>> =
-        indices.iter().map(|index| DkgSession::new(parameters.clone(), *index, vec![7; 32])).collect();
-    let mut spent = vec![Duration::ZERO; sessions.len()];
-    let mut rows = Vec::new();
-    for (session, spent) in sessions.iter().zip(&mut spent) {
-        rows.push(clocked(spent, || session.phase1())?);
+    let begin = |index| DkgSession::<Secp256k1>::new(parameters.clone(), index, vec![7; 32]);
+    let mut spent = vec![Duration::ZERO; indices.len()];
+    let starts = indices.iter().map(|index| begin(*index)).collect();
+    let (mut sessions, mut rows) = (Vec::new(), Vec::new());
+    for (session, row) in side_by_side(starts, &mut spent, |session| {
+        let row = session.phase1();
+        Ok((session, row))
+    })? {
+        sessions.push(session);
+        rows.push(row);
     }
-    let (mut proofs, mut seeds2, mut codes2) = (Vec::new(), Vec::new(), BTreeMap::new());
-    for (position, ((index, session), spent)) in indices.iter().zip(&mut sessions).zip(&mut spent).enumerate()
-    {
-        let column: Vec<_> = rows.iter().filter_map(|row| row.get(position).copied()).collect();
-        let (proof, seeds, code) = clocked(spent, || session.phase2(&column))?.map_err(engine)?;
+    let column = |i: usize| rows.iter().filter_map(|row| row.get(i).copied()).collect::<Vec<_>>();
+    let seconds = sessions.into_iter().enumerate().map(|(i, session)| (session, column(i))).collect();
+    let (mut sessions, mut proofs, mut seeds2, mut codes2) =
+        (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
+    let second = side_by_side(seconds, &mut spent, |(mut session, column)| {
+        let (proof, seeds, code) = session.phase2(&column).map_err(engine)?;
+        Ok((session, proof, seeds, code))
+    })?;
+    for (index, (session, proof, seeds, code)) in indices.iter().zip(second) {
+        sessions.push(session);
         proofs.push(proof);
         seeds2.extend(seeds);
         codes2.insert(*index, code);
     }
-    let (mut seeds3, mut transfers, mut codes3) = (Vec::new(), Vec::new(), BTreeMap::new());
-    for ((index, session), spent) in indices.iter().zip(&mut sessions).zip(&mut spent) {
-        let (seeds, transfer, code) = clocked(spent, || session.phase3())?.map_err(engine)?;
+    let (mut lasts, mut seeds3, mut transfers, mut codes3) =
+        (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
+    let third = side_by_side(sessions, &mut spent, |mut session| {
+        let (seeds, transfer, code) = session.phase3().map_err(engine)?;
+        Ok((session, seeds, transfer, code))
+    })?;
+    for (index, (session, seeds, transfer, code)) in indices.iter().zip(third) {
+        lasts.push((*index, session));
         seeds3.extend(seeds);
         transfers.extend(transfer);
         codes3.insert(*index, code);
     }
-    let mut parties = Vec::new();
-    for ((index, session), spent) in indices.iter().zip(sessions).zip(&mut spent) {
-        let seeds2: Vec<_> = seeds2.iter().filter(|m| m.parties.receiver == *index).cloned().collect();
-        let seeds3: Vec<_> = seeds3.iter().filter(|m| m.parties.receiver == *index).cloned().collect();
-        let transfers: Vec<_> = transfers.iter().filter(|m| m.parties.receiver == *index).cloned().collect();
-        let finish =
-            || session.phase4(&proofs, &seeds2, &seeds3, &transfers, &codes2, &codes3, |_| String::new());
-        parties.push(clocked(spent, finish)?.map_err(engine)?.0);
-    }
-    Ok(RawKey { parties, slowest: spent.into_iter().max().unwrap_or_default() })
+    let parties = side_by_side(lasts, &mut spent, |(me, session)| {
+        let seeds2: Vec<_> = seeds2.iter().filter(|m| m.parties.receiver == me).cloned().collect();
+        let seeds3: Vec<_> = seeds3.iter().filter(|m| m.parties.receiver == me).cloned().collect();
+        let transfers: Vec<_> = transfers.iter().filter(|m| m.parties.receiver == me).cloned().collect();
+        let last = session.phase4(&proofs, &seeds2, &seeds3, &transfers, &codes2, &codes3, |_| String::new());
+        Ok(last.map_err(engine)?.0)
+    })?;
+    let slowest = spent.into_iter().max().unwrap_or_default();
+    Ok(RawKey { parties, slowest, together: began.elapsed() })
 }
 
-fn clocked<T>(spent: &mut Duration, work: impl FnOnce() -> T) -> anyhow::Result<T> {
-    let (value, took) = timed(work)?;
-    *spent = spent.saturating_add(took);
-    Ok(value)
+/// One phase of all parties, a thread each; adds to each one's processor time.
+fn side_by_side<I: Send, T: Send>(
+    inputs: Vec<I>,
+    spent: &mut [Duration],
+    work: impl Fn(I) -> anyhow::Result<T> + Sync,
+) -> anyhow::Result<Vec<T>> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let start = |input| scope.spawn(move || timed(|| work(input)));
+        let threads: Vec<_> = inputs.into_iter().map(start).collect();
+        let mut outputs = Vec::new();
+        for (thread, spent) in threads.into_iter().zip(spent) {
+            let (output, took) = thread.join().map_err(|_| anyhow::anyhow!("the raw engine panicked"))??;
+            *spent = spent.saturating_add(took);
+            outputs.push(output?);
+        }
+        Ok(outputs)
+    })
 }
 
 /// Processor time of one signature, both signers together, on this thread: the mean of `rounds`.
