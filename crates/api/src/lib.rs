@@ -28,7 +28,8 @@ pub mod route {
     pub const ACCOUNTS: &str = "/v1/accounts";
     /// `GET`: [`super::AccountView`], whatever its state.
     pub const ACCOUNT: &str = "/v1/accounts/{account}";
-    /// `GET`: fresh [`super::Statements`] of the account's connected nodes.
+    /// `GET`: [`super::Statements`] of the account's parties, fresh ones of its connected nodes. `POST`
+    /// [`super::StatementCreate`]: a party's word about itself; answers with the same.
     pub const STATEMENTS: &str = "/v1/accounts/{account}/statements";
     /// `GET` with [`super::BalanceQuery`]: [`super::BalanceView`].
     pub const BALANCE: &str = "/v1/accounts/{account}/balance";
@@ -162,12 +163,20 @@ pub struct AccountView {
     pub address: Option<String>,
 }
 
-/// What the connected nodes of an account say they hold.
+/// A party says what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatementCreate {
+    /// Signed by the party.
+    pub statement: Signed<Statement>,
+}
+
+/// What the parties of an account say they hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statements {
-    /// Signed by the nodes; check them against the charter.
+    /// The last word of each, signed by it; check them against the charter.
     pub statements: Vec<Signed<Statement>>,
-    /// Parties that did not answer in time.
+    /// Nodes that did not answer in time; what stands here of them may be old.
     pub missing: Vec<String>,
 }
 

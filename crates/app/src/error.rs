@@ -102,6 +102,9 @@ pub enum Error {
     /// The approval is not one of these bytes by an approver.
     #[error("the approval is refused, {0}: approve the plan that the request shows")]
     Approval(ApprovalFault),
+    /// The statement is not a party's word about this account.
+    #[error("the statement is refused, {0}")]
+    Statement(StatementFault),
     /// Signers that cannot sign.
     #[error("the signers are refused: name exactly {threshold} different parties of the account")]
     Signers {
@@ -163,6 +166,26 @@ pub enum ApprovalFault {
     Signature,
 }
 
+/// What is wrong with a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StatementFault {
+    /// Of another account.
+    #[error("it is of another account: hand it in at its own")]
+    Account,
+    /// Under another charter.
+    #[error("it is under another charter: state what is held under this one")]
+    Charter,
+    /// By a stranger.
+    #[error("it is by no party of the account: parties speak for themselves")]
+    Party,
+    /// Not signed, or not by its party alone.
+    #[error("it is not signed by its party alone: sign it with that party's identity")]
+    Signature,
+    /// Expired, or of the future.
+    #[error("it has expired, or is of the future: set the clock, then state again")]
+    Time,
+}
+
 /// What kind of no it is, so that a shell can choose its own code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -208,6 +231,7 @@ impl Error {
             Self::ChainMismatch(..) => "chain-mismatch",
             Self::ChainUnreachable(..) => "chain-unreachable",
             Self::Approval(_) => "approval-refused",
+            Self::Statement(_) => "statement-refused",
             Self::Signers { .. } => "invalid-signers",
             Self::SignersOffline { .. } => "signers-offline",
             Self::RequestNotPending { .. } => "request-not-pending",
@@ -233,6 +257,7 @@ impl Error {
             | Self::Requester(_)
             | Self::Intent(_)
             | Self::Approval(_)
+            | Self::Statement(_)
             | Self::Signers { .. } => Class::Invalid,
             Self::IdempotencyMismatch(_)
             | Self::PartiesUnknown(_)

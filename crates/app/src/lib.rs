@@ -25,4 +25,4 @@ mod view;
 mod wait;
 
 pub use coordinator::{ChainEntry, Clock, Coordinator, system_clock};
-pub use error::{ApprovalFault, Class, Error};
+pub use error::{ApprovalFault, Class, Error, StatementFault};

@@ -1,7 +1,8 @@
-//! What the nodes of an account say of themselves, asked now.
+//! What the parties of an account say of themselves: nodes are asked now, devices hand it in. The last
+//! word of each is kept durably.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cohold_api::Statements;
@@ -13,25 +14,25 @@ use cohold_party::wire::ToParty;
 use tokio::sync::broadcast;
 use tokio::time::{Instant, timeout_at};
 
-use crate::coordinator::{Coordinator, lock};
-use crate::error::Error;
+use crate::coordinator::Coordinator;
+use crate::error::{Error, StatementFault};
 
 /// How long nodes have to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The most statements that are kept, and that wait to be heard.
-const KEPT_MAX: usize = 10_000;
+/// The most statements that wait to be heard.
 const WAITING_MAX: usize = 256;
+/// How far ahead a party's clock may be, in seconds.
+const CLOCK_SECONDS_MAX: u64 = 3600;
 
-/// Statements as they come, and the last good one of each party.
+/// Statements of nodes as they come.
 #[derive(Debug)]
 pub(crate) struct StatementBook {
     arriving: broadcast::Sender<(IdentityKey, Arc<Signed<Statement>>)>,
-    kept: Mutex<HashMap<(AccountId, PartyName), Signed<Statement>>>,
 }
 
 impl Default for StatementBook {
     fn default() -> Self {
-        Self { arriving: broadcast::Sender::new(WAITING_MAX), kept: Mutex::default() }
+        Self { arriving: broadcast::Sender::new(WAITING_MAX) }
     }
 }
 
@@ -41,45 +42,70 @@ impl StatementBook {
         // Nobody may be listening any more.
         let _ = self.arriving.send((sender, Arc::new(statement)));
     }
-
-    fn keep(&self, statement: &Signed<Statement>) {
-        let mut kept = lock(&self.kept);
-        if kept.len() >= KEPT_MAX {
-            kept.clear();
-        }
-        let Statement { account, party, .. } = &statement.document;
-        kept.insert((*account, party.clone()), statement.clone());
-    }
-
-    fn last(&self, account: AccountId, party: &PartyName, now: u64) -> Option<Signed<Statement>> {
-        let kept = lock(&self.kept);
-        kept.get(&(account, party.clone())).filter(|said| said.document.expires_at > now).cloned()
-    }
 }
 
 impl Coordinator {
-    /// Asks the account's connected nodes what they hold. For those that do not answer, their last
-    /// word stands in while it is valid, and they are named as missing.
+    /// Asks the account's connected nodes what they hold. For those that do not answer their last word
+    /// stands in, however old, and they are named as missing; so does the last word of devices.
     pub async fn statement_list(&self, account: AccountId) -> Result<Statements, Error> {
         let charter = self.charter(account)?;
         let charter = &charter.document;
-        let nodes: Vec<&Card> = charter.terms.parties.iter().filter(|card| is_node(card.kind)).collect();
+        let fresh = self.ask_nodes(charter).await;
+        let nodes = charter.terms.parties.iter().filter(|card| is_node(card.kind)).map(|card| &card.party);
+        let silent = nodes.filter(|party| !fresh.iter().any(|said| said.document.party == **party));
+        let missing = silent.map(PartyName::to_string).collect();
+        let statements = self
+            .stored(move |store| {
+                store.statement_put(&fresh)?;
+                store.statement_list(account)
+            })
+            .await?;
+        Ok(Statements { statements, missing })
+    }
+
+    /// Keeps what a party of the account says of itself.
+    pub async fn statement_take(&self, account: AccountId, said: Signed<Statement>) -> Result<(), Error> {
+        let charter = self.charter(account)?;
+        self.statement_check(&charter.document, &said).map_err(Error::Statement)?;
+        self.stored(move |store| store.statement_put(&[said])).await
+    }
+
+    fn statement_check(&self, charter: &Charter, said: &Signed<Statement>) -> Result<(), StatementFault> {
+        let Statement { account, party, charter: under, issued_at, expires_at, .. } = &said.document;
+        if *account != charter.terms.account {
+            return Err(StatementFault::Account);
+        }
+        if *under != charter.digest() {
+            return Err(StatementFault::Charter);
+        }
+        let (_, card) = charter.terms.party(party).ok_or(StatementFault::Party)?;
+        if said.signatures.len() != 1 || !said.is_signed_by(party, &card.identity) {
+            return Err(StatementFault::Signature);
+        }
+        let now = self.now();
+        if *issued_at > now.saturating_add(CLOCK_SECONDS_MAX) || *expires_at <= now {
+            return Err(StatementFault::Time);
+        }
+        Ok(())
+    }
+
+    async fn ask_nodes(&self, charter: &Charter) -> Vec<Signed<Statement>> {
         let mut arriving = self.statements.arriving.subscribe();
         let mut awaited: BTreeMap<&PartyName, &Card> = BTreeMap::new();
-        for card in nodes.iter().filter(|card| self.is_online(&card.identity)) {
+        let nodes = charter.terms.parties.iter().filter(|card| is_node(card.kind));
+        for card in nodes.filter(|card| self.is_online(&card.identity)) {
             awaited.insert(&card.party, card);
-            self.tell(&card.identity, &ToParty::Statement { account }).await;
+            self.tell(&card.identity, &ToParty::Statement { account: charter.terms.account }).await;
         }
         let deadline = Instant::now() + PATIENCE;
-        let mut fresh: BTreeMap<PartyName, Signed<Statement>> = BTreeMap::new();
+        let mut fresh = Vec::new();
         while !awaited.is_empty() {
             match timeout_at(deadline, arriving.recv()).await {
                 Ok(Ok((sender, said))) => {
-                    let by = awaited.values().find(|card| card.identity == sender);
-                    if by.is_some_and(|card| is_of(&said, charter, card)) {
+                    let by = awaited.get(&said.document.party).is_some_and(|card| card.identity == sender);
+                    if by && self.statement_check(charter, &said).is_ok() {
                         awaited.remove(&said.document.party);
-                        self.statements.keep(&said);
-                        fresh.insert(said.document.party.clone(), (*said).clone());
+                        fresh.push((*said).clone());
                     }
                 }
                 // Many came at once; those still awaited may yet come.
@@ -87,12 +113,7 @@ impl Coordinator {
                 Ok(Err(broadcast::error::RecvError::Closed)) | Err(_) => break,
             }
         }
-        let silent = nodes.iter().map(|card| &card.party).filter(|party| !fresh.contains_key(*party));
-        let silent: Vec<PartyName> = silent.cloned().collect();
-        let now = self.now();
-        let stale = silent.iter().filter_map(|party| self.statements.last(account, party, now));
-        let statements = fresh.into_values().chain(stale).collect();
-        Ok(Statements { statements, missing: silent.iter().map(PartyName::to_string).collect() })
+        fresh
     }
 }
 
@@ -101,12 +122,4 @@ fn is_node(kind: PartyKind) -> bool {
         PartyKind::Cosigner | PartyKind::Guardian => true,
         PartyKind::Device | PartyKind::Recovery => false,
     }
-}
-
-/// Whether this is the party's own word about its share under this charter.
-fn is_of(said: &Signed<Statement>, charter: &Charter, card: &Card) -> bool {
-    said.document.account == charter.terms.account
-        && said.document.party == card.party
-        && said.document.charter == charter.digest()
-        && said.is_signed_by(&card.party, &card.identity)
 }

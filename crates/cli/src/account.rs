@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::args::{CreateArgs, TemplateArg};
 use crate::client::{Client, Patience};
+use crate::custody::word::hand_in;
 use crate::home::{DEVICE, Device, Home, Online, start};
 use crate::output::{Exit, Failure, Output, secret};
 use crate::recovery::{PASSPHRASE_VARIABLE, RecoveryKeeper, file_path, finish_all};
@@ -102,7 +103,9 @@ pub(crate) async fn make(output: Output, home: &Home, args: &CreateArgs) -> anyh
     let patience = Patience::new(output);
     let body = AccountCreate { proposal };
     patience.call(async || client.account_create(&body).await).await?;
-    wait(output, &client, &patience, &device, account, &sleepers).await
+    let charter = wait(output, &client, &patience, &device, account, &sleepers).await?;
+    hand_in(output, home, &client, &device, &charter.document).await;
+    Ok(charter)
 }
 
 async fn wait(

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use cohold_api::{
     AccountCreate, AccountView, ApprovalCreate, BalanceQuery, BalanceView, ChainView, Page, PageQuery,
-    PartyView, Problem, RequestCreate, RequestQuery, RequestView, Statements, route,
+    PartyView, Problem, RequestCreate, RequestQuery, RequestView, StatementCreate, Statements, route,
 };
 use cohold_model::receipt::Status;
-use cohold_model::{AccountId, RequestId};
+use cohold_model::statement::Statement;
+use cohold_model::{AccountId, RequestId, Signed};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -64,6 +65,17 @@ impl Client {
 
     pub(crate) async fn statements(&self, account: AccountId) -> anyhow::Result<Statements> {
         self.get(&route::STATEMENTS.replace("{account}", &account.to_string()), &()).await
+    }
+
+    /// Hands in what a party of this device says of itself.
+    pub(crate) async fn statement_create(
+        &self,
+        account: AccountId,
+        statement: Signed<Statement>,
+    ) -> anyhow::Result<()> {
+        let path = route::STATEMENTS.replace("{account}", &account.to_string());
+        let _: StatementCreate = self.post(&path, &StatementCreate { statement }).await?;
+        Ok(())
     }
 
     pub(crate) async fn balance(

@@ -1,5 +1,7 @@
 //! `cohold custody`: the model of an account or of a file, evaluated, compared, asked.
 
+pub(crate) mod word;
+
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;

@@ -20,6 +20,7 @@ use cohold_party::wire::SignOrder;
 use serde_json::{Value, json};
 
 use crate::args::SendArgs;
+use crate::custody::word::recovery_opened;
 use crate::home::{DEVICE, Device, Home};
 use crate::output::{Exit, Failure, Output, confirm};
 use crate::recovery::{self, Opened};
@@ -58,7 +59,7 @@ pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow
     }
     output.progress(&effects);
 
-    let locals = locals(&device, &charter, args)?;
+    let locals = locals(home, &device, &charter, args)?;
     let signers: Vec<PartyIndex> = locals.iter().map(|local| local.index).collect();
     let order = SignOrder {
         charter: charter.digest(),
@@ -130,7 +131,7 @@ fn authorize(device: &Device, charter: &Charter, order: SignOrder) -> anyhow::Re
 }
 
 /// The user's shares: this device's and those of the recovery files, exactly threshold many.
-fn locals(device: &Device, charter: &Charter, args: &SendArgs) -> anyhow::Result<Vec<Local>> {
+fn locals(home: &Home, device: &Device, charter: &Charter, args: &SendArgs) -> anyhow::Result<Vec<Local>> {
     let (index, _) = charter.terms.party(&DEVICE.parse()?).context("this device is not in the account")?;
     let kept = device.keeper.kept(charter.terms.account).map_err(|e| anyhow::anyhow!("{e}"))?;
     let key = device.keeper.open(&kept).map_err(|e| anyhow::anyhow!("{e}"))?;
@@ -155,6 +156,7 @@ fn locals(device: &Device, charter: &Charter, args: &SendArgs) -> anyhow::Result
         if locals.iter().any(|local| local.index == index) {
             return Err(wrong(format!("`{place}` holds a share that is given already")));
         }
+        recovery_opened(home, public.account, &public.party);
         locals.push(Local { index, keys: Arc::new(keys), share: Arc::new(share) });
     }
     let threshold = usize::from(charter.terms.threshold);

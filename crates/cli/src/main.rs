@@ -82,7 +82,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
             custody::what_if_stolen(output, &cli.global, of, stolen).await
         }
         Command::Recovery(RecoveryCommand::Check { file, checksum_only, passphrase_file }) => {
-            recovery::check(output, file, *checksum_only, passphrase_file.as_deref())
+            recovery::check(output, home().ok().as_ref(), file, *checksum_only, passphrase_file.as_deref())
         }
         Command::Party(PartyCommand::List) => services::party_list(output, &home()?).await,
         Command::Party(PartyCommand::Pin { party, fingerprint }) => {

@@ -22,6 +22,8 @@ use cohold_vault::{Passphrase, RecoveryFile, RecoveryPublic, StretchCost};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::custody::word::recovery_opened;
+use crate::home::Home;
 use crate::output::{Exit, Failure, Output, secret};
 
 /// Where the passphrase is taken from when no file is named.
@@ -218,6 +220,7 @@ fn read(path: &Path) -> anyhow::Result<RecoveryFile> {
 /// `cohold recovery check`.
 pub(crate) fn check(
     output: Output,
+    home: Option<&Home>,
     path: &Path,
     checksum_only: bool,
     passphrase_file: Option<&Path>,
@@ -230,6 +233,9 @@ pub(crate) fn check(
         let key = opened.share.key();
         let found = Address::of_public_key(&key.public_key())?.to_string();
         anyhow::ensure!(found == address, "the share in the file belongs to {found}, not to {address}");
+        if let Some(home) = home {
+            recovery_opened(home, public.account, &public.party);
+        }
     }
     let value = json!({
         "ok": true,

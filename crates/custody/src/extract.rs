@@ -31,8 +31,10 @@
 //! A statement counts if its party signed it with the identity key of the charter, for this account,
 //! charter and epoch. The last one of a party is taken. If it is current, it is `signed`; if it has
 //! expired or its times cannot be, it is only `asserted`. One that contradicts itself, or another of
-//! the same second, counts as none. How its own shares are sealed, the evaluating device may vouch for
-//! itself ([`Own`]).
+//! the same second, counts as none.
+//!
+//! A recovery share cannot speak; a device of the same entity, on which it was made, speaks for it in its
+//! own statement. How its own shares are sealed, the evaluating device may vouch for itself ([`Own`]).
 //!
 //! # Lending
 //! A node that the coalition does not have still signs along what its rules let through. That is never
@@ -183,11 +185,15 @@ fn seals<'a>(
         let stated = said
             .get(&card.party)
             .map(|said| Sealed { sealing: said.statement.sealing, evidence: said.evidence });
+        let maker = || {
+            let words = said.values().find_map(|said| said.vouch_for(card, terms))?;
+            Some(Sealed { sealing: words.0.sealing, evidence: words.1 })
+        };
         let vouched = || {
             let sealing = *own.seals.get(&card.party).filter(|_| !is_node(card.kind))?;
             Some(Sealed { sealing, evidence: Evidence::Asserted })
         };
-        Some((&card.party, stated.or_else(vouched)?))
+        Some((&card.party, stated.or_else(maker).or_else(vouched)?))
     };
     terms.parties.iter().filter_map(sealed).collect()
 }

@@ -68,6 +68,24 @@ pub struct FeeBound {
     pub per_day: Option<Amount>,
 }
 
+/// A device's word about a recovery share that was made on it: the file, away from every machine,
+/// cannot speak for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vouch {
+    /// The recovery party.
+    pub party: PartyName,
+    /// How its share was sealed.
+    pub sealing: Sealing,
+    /// Seconds since 1970 when it was made.
+    pub held_since: u64,
+    /// Seconds since 1970 when the device last saw the file open: by a check, or by leaving with it.
+    pub opened_at: Option<u64>,
+}
+
+/// How long a statement counts as signed word, in seconds: 24 hours. Later it is only asserted.
+pub const VALID_SECONDS: u64 = 24 * 3600;
+
 /// A party's word about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,6 +110,9 @@ pub struct Statement {
     /// whole list was missing from the first statements.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fees: Vec<FeeBound>,
+    /// What it says of recovery shares that were made on it; devices only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vouches: Vec<Vouch>,
     /// Digest of the rules file.
     pub rules: Digest,
     /// Seconds since 1970 when this was said.
@@ -129,5 +150,10 @@ mod tests {
         let read: Statement = serde_json::from_value(old.clone()).expect("the format");
         assert_eq!(read.digest(), digest(Statement::TAG, &old));
         assert_eq!(read.fees.first().map(|fees| fees.per_day), Some(None));
+        let vouch =
+            json!([{"party": "recovery", "sealing": "sealed-file", "held_since": 1, "opened_at": null}]);
+        old["vouches"] = vouch;
+        let read: Statement = serde_json::from_value(old.clone()).expect("the format");
+        assert_eq!(read.digest(), digest(Statement::TAG, &old));
     }
 }

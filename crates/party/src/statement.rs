@@ -1,13 +1,10 @@
 //! What a party says of itself, signed.
 
 use cohold_model::charter::Charter;
-use cohold_model::statement::{Sealing, Statement};
+use cohold_model::statement::{Sealing, Statement, VALID_SECONDS, Vouch};
 use cohold_model::{Document as _, IdentitySecret, PartyName, Signed};
 
 use crate::rules::Rules;
-
-/// How long a statement counts as signed word, in seconds: 24 hours.
-pub const VALID_SECONDS: u64 = 24 * 3600;
 
 /// States what `me` holds of the account under `charter`.
 #[must_use]
@@ -31,9 +28,22 @@ pub fn state(
         requires_approval: true,
         allowances: rules.allowances(),
         fees: rules.fee_bounds(),
+        vouches: Vec::new(),
         rules: rules.digest(),
         issued_at: now,
         expires_at: now.saturating_add(VALID_SECONDS),
     };
     Signed::by(statement, me.clone(), identity)
+}
+
+/// The same statement of a device, which speaks for the recovery shares that were made on it as well.
+#[must_use]
+pub fn vouching(
+    said: Signed<Statement>,
+    vouches: Vec<Vouch>,
+    identity: &IdentitySecret,
+) -> Signed<Statement> {
+    let statement = Statement { vouches, ..said.document };
+    let party = statement.party.clone();
+    Signed::by(statement, party, identity)
 }

@@ -16,8 +16,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use cohold_api::{
     AccountCreate, AccountView, ApprovalCreate, BODY_BYTES_MAX, BalanceQuery, BalanceView, ChainView, Health,
-    Page, PageQuery, PartyView, RequestCreate, RequestQuery, RequestView, Statements, WAIT_SECONDS_MAX,
-    route,
+    Page, PageQuery, PartyView, RequestCreate, RequestQuery, RequestView, StatementCreate, Statements,
+    WAIT_SECONDS_MAX, route,
 };
 use cohold_app::{Coordinator, Error};
 use cohold_model::receipt::Receipt;
@@ -47,7 +47,7 @@ pub(crate) fn router(coordinator: Arc<Coordinator>) -> Router {
         .route(route::CHAINS, get(chain_list))
         .route(route::ACCOUNTS, post(account_create).get(account_list))
         .route(route::ACCOUNT, get(account_show))
-        .route(route::STATEMENTS, get(statement_list))
+        .route(route::STATEMENTS, get(statement_list).post(statement_create))
         .route(route::BALANCE, get(balance_show))
         .route(route::REQUESTS, post(request_create).get(request_list))
         .route(route::REQUEST, get(request_show).delete(request_cancel))
@@ -121,6 +121,15 @@ async fn account_show(State(app): App, Named(account): Named<AccountId>) -> Answ
 
 async fn statement_list(State(app): App, Named(account): Named<AccountId>) -> Answer<Statements> {
     Ok(Json(app.statement_list(account).await?))
+}
+
+async fn statement_create(
+    State(app): App,
+    Named(account): Named<AccountId>,
+    Body(create): Body<StatementCreate>,
+) -> Result<(StatusCode, Json<StatementCreate>), Failure> {
+    app.statement_take(account, create.statement.clone()).await?;
+    Ok((StatusCode::CREATED, Json(create)))
 }
 
 async fn balance_show(

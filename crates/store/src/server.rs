@@ -1,11 +1,12 @@
-//! What the coordinator keeps: accounts, the parties that said hello, requests on their way, the ledger
-//! of receipts, its API tokens. Nothing here is secret, and nothing here moves money.
+//! What the coordinator keeps: accounts, the parties that said hello, what they said of themselves,
+//! requests on their way, the ledger of receipts, its API tokens. Nothing here is secret, and nothing here moves money.
 
 mod accounts;
 mod ledger;
 mod parties;
 mod progress;
 mod requests;
+mod statements;
 mod tokens;
 
 use std::path::Path;
@@ -19,7 +20,7 @@ pub use requests::{ApproveOutcome, OPEN_REQUESTS_MAX, RequestRow, Submission, Tu
 
 use crate::database::{Database, Fail, StoreError};
 
-const MIGRATIONS: &[&str] = &[include_str!("server/001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("server/001.sql"), include_str!("server/002.sql")];
 
 /// The database of a coordinator.
 #[derive(Debug)]

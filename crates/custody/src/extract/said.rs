@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cohold_model::account::{Card, PartyKind, Terms};
 use cohold_model::charter::Charter;
 use cohold_model::intent::Asset;
-use cohold_model::statement::{Allowance, FeeBound, Receivers, Statement};
-use cohold_model::{Document as _, PartyName, Signed};
+use cohold_model::statement::{Allowance, FeeBound, Receivers, Statement, Vouch};
+use cohold_model::{Document as _, PartyIndex, PartyName, Signed};
 
 use crate::model::Evidence;
 
@@ -30,6 +31,17 @@ pub(super) struct Said<'a> {
     pub(super) statement: &'a Statement,
     /// `signed` or `asserted`.
     pub(super) evidence: Evidence,
+}
+
+impl<'a> Said<'a> {
+    /// What a device says of a recovery share of its own entity.
+    pub(super) fn vouch_for(&self, card: &Card, terms: &Terms) -> Option<(&'a Vouch, Evidence)> {
+        let speaker = terms.party(&self.statement.party).map(|(_, card)| card);
+        let own =
+            speaker.is_some_and(|speaker| speaker.kind == PartyKind::Device && speaker.entity == card.entity);
+        let mut vouches = self.statement.vouches.iter().filter(|_| own && card.kind == PartyKind::Recovery);
+        vouches.find(|vouch| vouch.party == card.party).map(|vouch| (vouch, self.evidence))
+    }
 }
 
 /// Of each party the statement that counts.
@@ -89,7 +101,16 @@ fn is_current(statement: &Statement, charter: &Charter, now: u64) -> bool {
 
 /// Whether what it lets through can be taken at its word.
 fn is_understood(statement: &Statement) -> bool {
-    allowances_are_understood(statement) && fees_are_understood(statement)
+    allowances_are_understood(statement)
+        && fees_are_understood(statement)
+        && vouches_are_understood(statement)
+}
+
+/// Each party once.
+fn vouches_are_understood(statement: &Statement) -> bool {
+    let mut parties = BTreeSet::new();
+    statement.vouches.len() <= usize::from(PartyIndex::MAX)
+        && statement.vouches.iter().all(|Vouch { party, .. }| parties.insert(party))
 }
 
 /// Each chain once, in plain letters.

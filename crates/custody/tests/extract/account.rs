@@ -7,7 +7,7 @@ use cohold_custody::{Evaluation, Model, evaluate};
 use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::{Charter, KeyBinding};
 use cohold_model::intent::Asset;
-use cohold_model::statement::{Allowance, FeeBound, Receivers, Sealing, Statement};
+use cohold_model::statement::{Allowance, FeeBound, Receivers, Sealing, Statement, Vouch};
 use cohold_model::{Amount, Digest, Document as _, Epoch, HexBytes, IdentitySecret, Signed};
 
 pub(crate) const CREATED_AT: u64 = 1_800_000_000;
@@ -33,6 +33,7 @@ pub(crate) struct Party {
     pub(crate) sealing: Option<Sealing>,
     pub(crate) allowances: Vec<Allowance>,
     pub(crate) fees: Vec<FeeBound>,
+    pub(crate) vouches: Vec<Vouch>,
     pub(crate) requires_approval: bool,
 }
 
@@ -44,6 +45,7 @@ pub(crate) fn party(name: &'static str, entity: &'static str, kind: PartyKind, s
         sealing: Some(sealing),
         allowances: Vec::new(),
         fees: vec![fees(Some(100))],
+        vouches: Vec::new(),
         requires_approval: true,
     }
 }
@@ -193,6 +195,7 @@ impl Account {
             requires_approval: party.requires_approval,
             allowances: party.allowances.clone(),
             fees: party.fees.clone(),
+            vouches: party.vouches.clone(),
             rules: Digest([9; 32]),
             issued_at: NOW - 60,
             expires_at: NOW - 60 + 24 * 3600,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use cohold_custody::extract::{ExtractError, STATEMENTS_MAX, extract};
 use cohold_custody::{Class, Evidence, Model};
+use cohold_model::account::Role;
 use cohold_model::charter::Charter;
 use cohold_model::intent::Asset;
-use cohold_model::statement::{Allowance, Receivers, Sealing, Statement};
+use cohold_model::statement::{Allowance, Receivers, Sealing, Statement, Vouch};
 use cohold_model::{Digest, Epoch, Signed};
 
 use crate::account::{
@@ -62,6 +63,51 @@ fn a_device_vouches_for_its_own_seals_only() {
     let model = account.model_of(&[]);
     assert!(!model.atoms().contains_key("cosigner-passphrase"));
     assert!(model.limits().contains_key("cosigner-anything"));
+}
+
+#[test]
+fn a_device_speaks_for_the_recovery_shares_of_its_own_entity() {
+    let vouch = |sealing| Vouch {
+        party: "recovery".parse().expect("a name"),
+        sealing,
+        held_since: CREATED_AT + 10,
+        opened_at: None,
+    };
+    let told = |position: usize, change: &dyn Fn(&mut Account)| {
+        let mut account = personal();
+        account.parties[1].sealing = None;
+        account.parties[position].vouches = vec![vouch(Sealing::SealedFile)];
+        change(&mut account);
+        let evaluation = verdict(&account.model());
+        let ways = evaluation.powers["move"].iter();
+        let way = ways.filter(|way| way.doubts.is_empty() && way.coalition.contains(&"recovery-file".into()));
+        let way = way.clone().find(|way| way.coalition.contains(&"device".into())).expect("listed").clone();
+        (way.coalition.contains(&"recovery-passphrase".into()), way.evidence)
+    };
+    assert_eq!(told(0, &|_| ()), (true, Evidence::Signed));
+    // not a node, not a device of somebody else, not where the recovery party speaks itself
+    assert_eq!(told(2, &|_| ()), (false, Evidence::Unknown));
+    let foreign = |account: &mut Account| {
+        account.entities.push(("bo", Role::Guardian));
+        account.parties[0].entity = "bo";
+    };
+    assert_eq!(told(0, &foreign), (false, Evidence::Unknown));
+    let own = |account: &mut Account| account.parties[1].sealing = Some(Sealing::KeyFile);
+    assert_eq!(told_alone(&own), ["recovery", "recovery-disk"]);
+    // twice for one party: the whole statement counts as none
+    let twice = |account: &mut Account| {
+        account.parties[0].vouches = vec![vouch(Sealing::SealedFile), vouch(Sealing::KeyFile)];
+    };
+    assert_eq!(told(0, &twice), (false, Evidence::Unknown));
+}
+
+/// Who has the recovery share of a personal account alone.
+fn told_alone(change: &dyn Fn(&mut Account)) -> Vec<String> {
+    let mut account = personal();
+    change(&mut account);
+    let model = account.model();
+    let atoms = model.atoms().keys().filter(|name| name.starts_with("recovery") && !name.contains("copy"));
+    atoms.cloned().collect()
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Accounts come to be, or clearly do not.
 
+use cohold_model::Signed;
+use cohold_model::statement::Statement;
 use cohold_party::wire::ToParty;
 use serde_json::{Value, json};
 
@@ -52,10 +54,36 @@ async fn every_party_signs_and_gets_the_charter() {
     let (_, silent) = server.get(&statements).await;
     assert_eq!((&silent["missing"], &silent["statements"]), (&json!(["cosigner"]), &said["statements"]));
 
+    // The device hands its word in; whatever is not its own word about this account is refused.
+    let word = said["statements"][0]["document"].clone();
+    let by = |party: &str, seed: u8, change: &dyn Fn(&mut Statement)| {
+        let mut statement: Statement = serde_json::from_value(word.clone()).unwrap();
+        statement.party = party.parse().unwrap();
+        change(&mut statement);
+        json!({ "statement": Signed::by(statement, party.parse().unwrap(), &family.secret(seed)) })
+    };
+    type Change = fn(&mut Statement);
+    let refused: [(&str, u8, Change); 5] = [
+        ("device", 1, |_| ()),
+        ("nobody", 0, |_| ()),
+        ("device", 0, |said| said.account = "acc_ff0102030405060708090a0b0c0d0e0f".parse().unwrap()),
+        ("device", 0, |said| said.charter.0[0] ^= 1),
+        ("device", 0, |said| said.issued_at += 7200),
+    ];
+    for (party, seed, change) in refused {
+        let (status, problem) = server.post(&statements, &by(party, seed, &change)).await;
+        assert_eq!((status, problem["code"].as_str()), (400, Some("statement-refused")), "{problem}");
+    }
+    let own = by("device", 0, &|_| ());
+    assert_eq!(server.post(&statements, &own).await, (201, own.clone()));
+
     // It is there after a restart, and a party that missed the charter gets it when it signs again.
     server.restart().await;
     let (_, page) = server.get("/v1/accounts").await;
     assert_eq!(page["items"], json!([view]));
+    let (_, kept) = server.get(&statements).await;
+    assert_eq!(kept["missing"], json!(["cosigner"]));
+    assert_eq!(kept["statements"], json!([said["statements"][0], own["statement"]]));
 }
 
 #[tokio::test]

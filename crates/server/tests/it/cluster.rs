@@ -349,6 +349,7 @@ fn statement(heard: &[ToParty], secret: &IdentitySecret) -> Option<FromParty> {
         requires_approval: true,
         allowances: Vec::new(),
         fees: Vec::new(),
+        vouches: Vec::new(),
         rules: Digest([9; 32]),
         issued_at: now(),
         expires_at: now() + 60,

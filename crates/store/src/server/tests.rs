@@ -5,6 +5,7 @@ use cohold_model::account::{Card, PartyKind, Proposal, Role, Template, Terms};
 use cohold_model::charter::KeyBinding;
 use cohold_model::intent::{Action, Approval, Asset, Intent, Plan};
 use cohold_model::receipt::Status;
+use cohold_model::statement::{Sealing, Statement};
 use cohold_model::{
     AccountId, Amount, Charter, Digest, Document as _, Epoch, HexBytes, IdentitySecret, PartyIndex,
     RequestId, Signed,
@@ -423,5 +424,45 @@ fn tokens_are_kept_as_digests_only() -> Result {
         let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
         assert!(!found, "the token lies on the disk");
     }
+    Ok(())
+}
+
+#[test]
+fn the_last_statement_of_each_party_is_kept_over_a_restart() -> Result {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("server.sqlite");
+    let said = |party: &str, seed: u8, issued_at: u64| -> Result<Signed<Statement>> {
+        let statement = Statement {
+            account: account(1)?,
+            party: party.parse()?,
+            charter: Digest([1; 32]),
+            epoch: Epoch::FIRST,
+            sealing: Sealing::KeyFile,
+            held_since: 1,
+            requires_approval: true,
+            allowances: Vec::new(),
+            fees: Vec::new(),
+            vouches: Vec::new(),
+            rules: Digest([2; 32]),
+            issued_at,
+            expires_at: issued_at + 10,
+        };
+        Ok(Signed::by(statement, party.parse()?, &secret(seed)))
+    };
+    let (device, older, newer) = (said("device", 1, 5)?, said("other", 2, 7)?, said("other", 2, 8)?);
+    {
+        let store = ServerStore::open(&path)?;
+        store.account_insert(&proposal(account(1)?)?, 1)?;
+        store.statement_put(&[older.clone(), device.clone()])?;
+        store.statement_put(std::slice::from_ref(&newer))?;
+        store.statement_put(&[older])?;
+        // Of an account that is not there, nothing is kept.
+        let mut foreign = newer.clone();
+        foreign.document.account = account(2)?;
+        assert!(store.statement_put(&[foreign]).is_err());
+    }
+    let store = ServerStore::open(&path)?;
+    assert_eq!(store.statement_list(account(1)?)?, [device, newer]);
+    assert!(store.statement_list(account(2)?)?.is_empty());
     Ok(())
 }
