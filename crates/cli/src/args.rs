@@ -334,6 +334,13 @@ pub(crate) enum CustodyCommand {
         #[arg(long, required = true, value_name = "NAME")]
         stolen: Vec<String>,
     },
+    /// Say what regimes of several countries ask about control, computed for each outsider; no legal advice.
+    #[command(after_help = "Criteria and sources: docs/regimes.md\n\n\
+            Examples:\n  cohold custody regimes acc_…\n  cohold custody regimes model.json --json")]
+    Regimes {
+        #[command(flatten)]
+        of: SubjectArgs,
+    },
 }
 
 impl CustodyCommand {
@@ -342,7 +349,44 @@ impl CustodyCommand {
             Self::Show { .. } => true,
             Self::Evaluate { .. } | Self::Diff { .. } => false,
             Self::Explain { of, .. } | Self::WhatIf { of, .. } => of.account.is_some(),
+            Self::Regimes { of } => of.model_args().account.is_some(),
         }
+    }
+}
+
+/// Of an account, or of a model file, told apart by `acc_`.
+#[derive(Debug, Args)]
+pub(crate) struct SubjectArgs {
+    /// The account, or a model file; `-` reads standard input.
+    #[arg(value_name = "ACCOUNT|FILE", required_unless_present = "model", conflicts_with = "model")]
+    subject: Option<Subject>,
+    /// A model file, whatever its name.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+}
+
+impl SubjectArgs {
+    /// The same as two questions.
+    pub(crate) fn model_args(&self) -> ModelArgs {
+        match &self.subject {
+            Some(Subject::Account(account)) => ModelArgs { account: Some(*account), model: None },
+            Some(Subject::File(path)) => ModelArgs { account: None, model: Some(path.clone()) },
+            None => ModelArgs { account: None, model: self.model.clone() },
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Subject {
+    Account(AccountId),
+    File(PathBuf),
+}
+
+impl std::str::FromStr for Subject {
+    type Err = <AccountId as std::str::FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with("acc_") { text.parse().map(Self::Account) } else { Ok(Self::File(text.into())) }
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use cohold_custody::extract::{Own, extract};
-use cohold_custody::{Evaluation, Model, diff, difference, evaluate, explain, sheet, what_if};
+use cohold_custody::{Evaluation, Model, diff, difference, evaluate, explain, regimes, sheet, what_if};
 use cohold_model::account::{Card, PartyKind};
 use cohold_model::charter::Charter;
 use cohold_model::statement::{Sealing, Statement};
@@ -40,7 +40,10 @@ pub(crate) async fn certificate(
     if !missing.is_empty() {
         text += &format!("\nnot heard, so assumed against you: {}\n", missing.join(", "));
     }
-    let value = json!({"account": account, "model": model, "evaluation": evaluation, "missing": missing});
+    let regimes = regimes(&model)?;
+    let value = json!({
+        "account": account, "model": model, "evaluation": evaluation, "regimes": regimes, "missing": missing,
+    });
     Ok((value, text))
 }
 
@@ -122,6 +125,13 @@ pub(crate) async fn what_if_stolen(
     let model = model(output, global, of).await?;
     let answer = what_if(&model, stolen).map_err(|error| asked(&error))?;
     output.result(&answer, || what_if::render(&model, &answer))
+}
+
+/// `cohold custody regimes`.
+pub(crate) async fn regimes_of(output: Output, global: &Global, of: &ModelArgs) -> anyhow::Result<()> {
+    let model = model(output, global, of).await?;
+    let regimes = regimes(&model).map_err(|error| asked(&error))?;
+    output.result(&regimes, || regimes::render(&model, &regimes))
 }
 
 fn asked(error: &impl ToString) -> anyhow::Error {

@@ -81,6 +81,9 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Custody(CustodyCommand::WhatIf { of, stolen }) => {
             custody::what_if_stolen(output, &cli.global, of, stolen).await
         }
+        Command::Custody(CustodyCommand::Regimes { of }) => {
+            custody::regimes_of(output, &cli.global, &of.model_args()).await
+        }
         Command::Recovery(RecoveryCommand::Check { file, checksum_only, passphrase_file }) => {
             recovery::check(output, home().ok().as_ref(), file, *checksum_only, passphrase_file.as_deref())
         }

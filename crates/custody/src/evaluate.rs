@@ -218,7 +218,7 @@ impl<'a> Lists<'a> {
     }
 
     /// Of two sets of one size, the first is the one with the first name in which they differ.
-    fn sort(&self, sets: &mut [u32]) {
+    pub(crate) fn sort(&self, sets: &mut [u32]) {
         let rank = |set: u32| self.by_name.iter().fold(0_u32, |rank, (bit, _)| rank << 1 | (set >> bit & 1));
         sets.sort_by_cached_key(|set| (set.count_ones(), Reverse(rank(*set))));
     }

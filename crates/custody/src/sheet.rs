@@ -2,6 +2,7 @@
 
 use crate::evaluation::{Class, Evaluation, Way};
 use crate::model::{Evidence, Kind, Model};
+use crate::regimes;
 use crate::words::{self, Verb, numbered, wrap};
 
 /// The width of the first column of tables.
@@ -31,6 +32,8 @@ pub fn render(model: &Model, evaluation: &Evaluation) -> String {
     for sentence in counter_examples(model, evaluation) {
         page.push_str(&wrap("  - ", &sentence));
     }
+    page.push_str("\nREGIMES\n");
+    page.push_str(&regimes::section(model));
     page
 }
 

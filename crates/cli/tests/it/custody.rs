@@ -60,3 +60,18 @@ fn bad_models_name_the_place() {
     let missing = Cli::new(["custody", "evaluate", "--json", "/nowhere/model.json"]).run().failed(1);
     assert!(missing.1.contains("/nowhere/model.json"), "{missing:?}");
 }
+
+#[test]
+fn regimes_of_a_file_differ_for_a_cosigner_that_is_needed() {
+    let path = fixtures().into_iter().find(|path| path.ends_with("20-compliance-node-blocks.json")).unwrap();
+    let found = Cli::new(["custody", "regimes", "--json"]).arg(&path).run().done();
+    assert!(found["notice"].as_str().unwrap().contains("not legal advice"));
+    let findings = found["entities"][0]["findings"].as_array().unwrap();
+    let verdict = |regime: &str| findings.iter().find(|f| f["regime"] == regime).unwrap()["verdict"].clone();
+    assert_eq!((verdict("fincen-2019"), verdict("mica")), ("not met".into(), "met".into()));
+    let ran = Cli::new(["custody", "regimes", "--model"]).arg(&path).run();
+    assert!(ran.status.success() && ran.stdout.contains("ACME (provider)"), "{}", ran.stdout);
+    // The format of an evaluation has no room for it.
+    let evaluated = Cli::new(["custody", "evaluate", "--json"]).arg(&path).run().done();
+    assert!(evaluated.get("regimes").is_none());
+}

@@ -5,6 +5,7 @@ mod diff;
 mod models;
 mod naive;
 mod questions;
+mod regimes;
 
 use cohold_custody::{Atom, Model, ModelBuilder, evaluate};
 use proptest::collection::vec;
