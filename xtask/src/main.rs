@@ -22,6 +22,7 @@ usage: cargo xtask COMMAND
   check [STEP…]      everything in CI beyond the tests: format, tidy, contracts, clippy, wasm, docs, deny
   contracts          compile contracts/*.sol into their committed artifacts
   contracts --check  compile, compare with the committed artifacts, change nothing
+  picture            draw the README's picture again, from the personal account of the tests
   tidy               the laws of the house: floors, purity, manifests, file sizes
   install            only install what `demo` and `test` need
 
@@ -53,6 +54,7 @@ fn dispatch(root: &Path, command: &str, rest: &[String]) -> anyhow::Result<ExitC
         ("check", steps) => check::check(root, steps)?,
         ("contracts", []) => contracts::write(root)?,
         ("contracts", ["--check"]) => contracts::compare(root)?,
+        ("picture", []) => run::picture(root)?,
         ("tidy", []) => tidy::tidy(root)?,
         ("install", []) => drop(install::install(root)?),
         ("help" | "--help" | "-h", _) => println!("{HELP}"),

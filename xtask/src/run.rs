@@ -20,6 +20,14 @@ pub(crate) fn bench(root: &Path, args: &[&str]) -> Result<ExitCode> {
     become_cohold(root, "release", &["--release"], &args)
 }
 
+/// Draws the picture that a test of `cohold-custody` compares with the code.
+pub(crate) fn picture(root: &Path) -> Result<()> {
+    let cohold = ["run", "--locked", "--quiet", "--package", "cohold", "--"];
+    let draw = ["custody", "draw", "crates/custody/tests/extract/personal.json"];
+    let out = ["--out", "docs/images/personal.svg"];
+    shell::run(shell::cargo(root, &[&cohold[..], &draw, &out].concat()).current_dir(root))
+}
+
 fn become_cohold(root: &Path, folder: &str, profile: &[&str], args: &[&str]) -> Result<ExitCode> {
     let anvil = install::install(root)?;
     let build = ["build", "--locked", "--package", "cohold", "--bin", "cohold"];

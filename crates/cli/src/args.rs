@@ -341,6 +341,16 @@ pub(crate) enum CustodyCommand {
         #[command(flatten)]
         of: SubjectArgs,
     },
+    /// Draw who can do what: an SVG of parties, objects and doubts by powers.
+    #[command(after_help = "Examples:\n  cohold custody draw acc_… > account.svg\n  \
+            cohold custody draw model.json --out account.svg")]
+    Draw {
+        #[command(flatten)]
+        of: SubjectArgs,
+        /// Write the drawing here instead of standard output.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 impl CustodyCommand {
@@ -349,7 +359,7 @@ impl CustodyCommand {
             Self::Show { .. } => true,
             Self::Evaluate { .. } | Self::Diff { .. } => false,
             Self::Explain { of, .. } | Self::WhatIf { of, .. } => of.account.is_some(),
-            Self::Regimes { of } => of.model_args().account.is_some(),
+            Self::Regimes { of } | Self::Draw { of, .. } => of.model_args().account.is_some(),
         }
     }
 }

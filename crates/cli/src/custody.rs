@@ -1,5 +1,6 @@
 //! `cohold custody`: the model of an account or of a file, evaluated, compared, asked.
 
+pub(crate) mod draw;
 pub(crate) mod word;
 
 use std::collections::BTreeMap;

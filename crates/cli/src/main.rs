@@ -84,6 +84,9 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Custody(CustodyCommand::Regimes { of }) => {
             custody::regimes_of(output, &cli.global, &of.model_args()).await
         }
+        Command::Custody(CustodyCommand::Draw { of, out }) => {
+            custody::draw::run(output, &cli.global, &of.model_args(), out.as_deref()).await
+        }
         Command::Recovery(RecoveryCommand::Check { file, checksum_only, passphrase_file }) => {
             recovery::check(output, home().ok().as_ref(), file, *checksum_only, passphrase_file.as_deref())
         }

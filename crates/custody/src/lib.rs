@@ -41,6 +41,7 @@
 
 mod check;
 pub mod diff;
+pub mod draw;
 mod evaluate;
 mod evaluation;
 pub mod explain;
@@ -62,6 +63,7 @@ mod words;
 
 pub use check::ModelError;
 pub use diff::{Difference, DifferenceError, Verdict, difference};
+pub use draw::draw;
 pub use evaluate::{EvaluateError, evaluate};
 pub use evaluation::{Blast, Class, Evaluation, Way};
 pub use explain::{Answer, ExplainError, Explanation, Missing, explain};

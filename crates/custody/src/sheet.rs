@@ -54,7 +54,7 @@ fn head(model: &Model, evaluation: &Evaluation) -> String {
     head
 }
 
-fn meaning(class: Class) -> &'static str {
+pub(crate) fn meaning(class: Class) -> &'static str {
     match class {
         Class::Custodial => {
             "One outside entity by itself can move funds to anybody, set the conditions or recover control, \

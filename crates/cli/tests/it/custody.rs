@@ -75,3 +75,19 @@ fn regimes_of_a_file_differ_for_a_cosigner_that_is_needed() {
     let evaluated = Cli::new(["custody", "evaluate", "--json"]).arg(&path).run().done();
     assert!(evaluated.get("regimes").is_none());
 }
+
+#[test]
+fn a_drawing_goes_to_a_file_or_to_standard_output() {
+    let path = fixtures().into_iter().find(|path| path.ends_with("04-one-of-two.json")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("account.svg");
+    let told = Cli::new(["custody", "draw", "--json", "--out"]).arg(&out).arg(&path).run().done();
+    assert_eq!((&told["class"], &told["file"]), (&"custodial".into(), &out.to_str().unwrap().into()));
+    let written = std::fs::read_to_string(&out).unwrap();
+    let printed = Cli::new(["custody", "draw", "--model"]).arg(&path).run();
+    assert!(printed.status.success() && printed.stdout == written && written.starts_with("<svg "));
+    let nowhere = folder.path().join("missing/account.svg");
+    let (_, message) =
+        Cli::new(["custody", "draw", "--json", "--out"]).arg(&nowhere).arg(&path).run().failed(1);
+    assert!(message.contains("missing/account.svg"), "{message}");
+}
