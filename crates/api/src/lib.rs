@@ -252,6 +252,9 @@ pub struct RequestView {
     /// Why it was refused, expired or reverted, or why the last attempt broke off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The signed transaction as it is broadcast: check it against the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<HexBytes>,
     /// The signed transaction's hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_hash: Option<HexBytes>,

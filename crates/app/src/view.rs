@@ -45,6 +45,7 @@ pub(crate) fn request_view(row: RequestRow) -> RequestView {
         attempt: row.attempt,
         signers: row.signers,
         reason: row.reason,
+        transaction: row.transaction,
         transaction_hash: row.transaction_hash,
         block: row.block,
         created_at: row.created_at,

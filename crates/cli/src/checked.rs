@@ -2,10 +2,12 @@
 //! wish, under the very id, and its bytes must do that and nothing else.
 
 use cohold_api::RequestView;
+use cohold_chain_evm::assemble::open;
 use cohold_chain_evm::{TokenBook, decode, describe, matches};
 use cohold_model::account::PartyKind;
 use cohold_model::charter::Charter;
-use cohold_model::{Document as _, Intent, PartyName, Plan};
+use cohold_model::receipt::Status;
+use cohold_model::{Digest, Document as _, Intent, PartyName, Plan};
 use cohold_party::Rules;
 
 use crate::output::{Exit, Failure};
@@ -20,7 +22,7 @@ pub(crate) fn own(view: RequestView, wanted: &Intent) -> anyhow::Result<RequestV
     }
     let same = (account, chain_id, action, requester)
         == (&wanted.account, &wanted.chain_id, &wanted.action, &wanted.requester);
-    if same {
+    if same && view.account == wanted.account {
         return Ok(view);
     }
     Err(Failure::error(
@@ -30,6 +32,71 @@ pub(crate) fn own(view: RequestView, wanted: &Intent) -> anyhow::Result<RequestV
             "request `{request}` is for something else at the server: leave --request out to make a new one"
         ),
     ))
+}
+
+/// A request whose course this device follows. Each answer must be of the same wish and the same bytes,
+/// and claim nothing that cannot be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Followed<'a> {
+    /// What this device wants.
+    pub(crate) wanted: &'a Intent,
+    /// The plan that it was shown.
+    pub(crate) plan: Digest,
+    /// The account's charter.
+    pub(crate) charter: &'a Charter,
+    /// Whether it ever approved a plan of this request.
+    pub(crate) approved: bool,
+}
+
+impl Followed<'_> {
+    /// The answer, if it can be true. That something was signed must be shown by the signature itself,
+    /// under the account's key; that it was mined is the server's word.
+    pub(crate) fn check(&self, view: RequestView) -> anyhow::Result<RequestView> {
+        let view = own(view, self.wanted)?;
+        let (request, status) = (view.request, view.status);
+        if view.plan.digest() != self.plan {
+            return Err(self.refuse(format!("it shows another plan of request `{request}` than before")));
+        }
+        let begun = !matches!(status, Status::Pending | Status::Refused | Status::Expired);
+        if begun && !self.approved {
+            return Err(self.refuse(format!(
+                "it says that request `{request}` is {status}, which this device never approved"
+            )));
+        }
+        if begun && status != Status::Approved {
+            self.check_transaction(&view).map_err(|why| {
+                self.refuse(format!("it says that request `{request}` is {status}, but {why}"))
+            })?;
+        }
+        Ok(view)
+    }
+
+    fn check_transaction(&self, view: &RequestView) -> Result<(), String> {
+        let raw = view.transaction.as_ref().ok_or("shows no signed transaction")?;
+        let signed = open(&raw.0).map_err(|error| format!("its transaction is none: {error}"))?;
+        let account = crate::account::address(self.charter).map_err(|error| error.to_string())?;
+        let planned = decode(&view.plan.payload.0).map_err(|error| error.to_string())?;
+        if signed.from != account || signed.decoded != planned {
+            return Err("its transaction is not this account's signature of this plan".into());
+        }
+        if view.transaction_hash.as_ref().is_none_or(|hash| hash.0 != signed.hash) {
+            return Err("the hash is not the transaction's".into());
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, what: String) -> anyhow::Error {
+        let help = if self.approved {
+            "what you approved may still be paid, once: look at the account elsewhere before you pay again"
+        } else {
+            "nothing was approved: ask whoever runs the server"
+        };
+        Failure::error(
+            Exit::Failed,
+            "bad-answer",
+            format!("the server's answer is not believed: {what}; {help}"),
+        )
+    }
 }
 
 /// Checks, from the bytes, that a plan does what was asked for, within this device's rules.
@@ -66,7 +133,6 @@ mod tests {
     use cohold_chain_evm::plan;
     use cohold_chain_evm::plan::{Facts, Funds};
     use cohold_model::intent::{Action, Asset};
-    use cohold_model::receipt::Status;
     use cohold_model::{Amount, RequestId};
 
     use super::*;
@@ -105,6 +171,7 @@ mod tests {
             attempt: 0,
             signers: Vec::new(),
             reason: None,
+            transaction: None,
             transaction_hash: None,
             block: None,
             created_at: 0,

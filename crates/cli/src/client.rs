@@ -18,6 +18,10 @@ use crate::output::{Exit, Failure, Output};
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long an answer may take, all of it. The server itself waits for less.
+const ANSWER_MAX: Duration = Duration::from_secs(45);
+/// The longest text of a server that is shown as an error.
+const WORDS_MAX: usize = 1000;
 /// How long a server that was there a moment ago may be away.
 const AWAY_MAX: Duration = Duration::from_secs(60);
 const AWAY_PAUSE: Duration = Duration::from_millis(300);
@@ -34,7 +38,7 @@ impl Client {
     pub(crate) fn new(base: &str, token: &str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(5))
-            .timeout(Duration::from_secs(60))
+            .timeout(ANSWER_MAX)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()?;
@@ -159,25 +163,90 @@ impl Client {
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> anyhow::Result<T> {
-        let response = request.bearer_auth(&self.token).send().await.map_err(|e| {
-            let why = if e.is_timeout() { "did not answer in time" } else { "cannot be reached" };
-            Failure::error(
-                Exit::Failed,
-                "server-unreachable",
-                format!("the server at {} {why}: is `cohold dev` or `cohold server` running?", self.base),
-            )
-        })?;
+        let response = request.bearer_auth(&self.token).send().await.map_err(|e| self.unreached(&e))?;
         let status = response.status();
-        let body = bounded(response).await?;
+        let body = self.bounded(response).await?;
+        let understood = serde_json::from_slice(&body).map(|mut value| {
+            plain(&mut value);
+            value
+        });
+        if status.is_redirection() {
+            return Err(self.unlike(&format!("it wants to be asked elsewhere ({status})")));
+        }
         if status.is_success() {
-            return serde_json::from_slice(&body).context("the server's answer is not understood");
+            let answer = understood.and_then(serde_json::from_value);
+            return answer.map_err(|_| self.unlike("it is not what this version of Cohold understands"));
         }
-        match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => Err(Failure::error(Exit::Failed, &problem.code, problem.detail)),
-            Err(_) => {
-                Err(Failure::error(Exit::Failed, "server-error", format!("the server answered {status}")))
+        match understood.and_then(serde_json::from_value::<Problem>) {
+            Ok(problem) if is_code(&problem.code) => {
+                let words: String = problem.detail.chars().take(WORDS_MAX).collect();
+                Err(Failure::error(Exit::Failed, &problem.code, words))
             }
+            _ => Err(Failure::error(
+                Exit::Failed,
+                "server-error",
+                format!("the server at {} answered {status}: try again, or look at its log", self.base),
+            )),
         }
+    }
+
+    async fn bounded(&self, mut response: reqwest::Response) -> anyhow::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.broke_off(&e))? {
+            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(self.unlike("it is too large"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn unreached(&self, error: &reqwest::Error) -> anyhow::Error {
+        let why = if error.is_timeout() { "did not answer in time" } else { "cannot be reached" };
+        Failure::error(
+            Exit::Failed,
+            "server-unreachable",
+            format!("the server at {} {why}: is `cohold dev` or `cohold server` running?", self.base),
+        )
+    }
+
+    fn broke_off(&self, error: &reqwest::Error) -> anyhow::Error {
+        if error.is_timeout() {
+            return self.unlike("it does not come to an end");
+        }
+        Failure::error(Exit::Failed, "server-unreachable", "the server's answer broke off: try again")
+    }
+
+    /// An answer that no server of Cohold gives.
+    fn unlike(&self, what: &str) -> anyhow::Error {
+        Failure::error(
+            Exit::Failed,
+            "bad-answer",
+            format!(
+                "the server's answer is not understood: {what}; is {} the URL of a Cohold server?",
+                self.base
+            ),
+        )
+    }
+}
+
+/// A code as problems have it: it is shown, and programs compare it.
+fn is_code(code: &str) -> bool {
+    (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+}
+
+/// Takes out of a server's texts whatever a terminal would obey or an eye would misread.
+fn plain(value: &mut serde_json::Value) {
+    use serde_json::Value;
+    let hides = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    match value {
+        Value::String(text) if text.contains(hides) => *text = text.replace(hides, " "),
+        Value::Array(items) => items.iter_mut().for_each(plain),
+        Value::Object(fields) => fields.values_mut().for_each(plain),
+        _ => {}
     }
 }
 
@@ -219,13 +288,25 @@ impl Patience {
     }
 }
 
-async fn bounded(mut response: reqwest::Response) -> anyhow::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    let broke_off =
-        |_| Failure::error(Exit::Failed, "server-unreachable", "the server's answer broke off: try again");
-    while let Some(chunk) = response.chunk().await.map_err(broke_off)? {
-        anyhow::ensure!(body.len() + chunk.len() <= ANSWER_BYTES_MAX, "the server's answer is too large");
-        body.extend_from_slice(&chunk);
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_moves_no_cursor_and_turns_no_text_around() {
+        let mut said =
+            json!({"detail": "fine\u{1b}[2J\u{202e}", "items": [{"reason": "a\nb\u{200b}"}], "n": 1});
+        plain(&mut said);
+        assert_eq!(said, json!({"detail": "fine [2J ", "items": [{"reason": "a b "}], "n": 1}));
     }
-    Ok(body)
+
+    #[test]
+    fn codes_are_short_words() {
+        assert!(is_code("not-found"));
+        for bad in ["", "Not", "a b", "a\n", &"a".repeat(65)] {
+            assert!(!is_code(bad), "{bad}");
+        }
+    }
 }

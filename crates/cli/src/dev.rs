@@ -353,7 +353,7 @@ pub(crate) async fn faucet(output: Output, home: &Home, args: &FaucetArgs) -> an
             format!("the endpoint serves chain {id}: only a local chain gives money away"),
         ));
     }
-    let (asset, decimals) = crate::send::asset(args.token.as_deref(), &home.rules()?, id)?;
+    let (asset, decimals) = crate::wish::asset(args.token.as_deref(), &home.rules()?, id)?;
     let amount = Amount::parse(&args.amount, decimals)?;
     match asset {
         Asset::Native => chain::fund(&chain, to, amount).await?,

@@ -19,12 +19,14 @@ use cohold_party::verify::{Standing, review};
 use cohold_party::wire::SignOrder;
 use serde_json::{Value, json};
 
+use crate::approve::approve;
 use crate::args::SendArgs;
+use crate::checked::{check_plan, shown};
 use crate::custody::word::recovery_opened;
 use crate::home::{DEVICE, Device, Home};
 use crate::output::{Exit, Failure, Output, confirm};
 use crate::recovery::{self, Opened};
-use crate::send::{approve, check_plan, intent, shown};
+use crate::wish::intent;
 
 /// How long to wait for the chain.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -61,11 +63,12 @@ pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow
 
     let locals = locals(home, &device, &charter, args)?;
     let signers: Vec<PartyIndex> = locals.iter().map(|local| local.index).collect();
+    let approvals = vec![approve(&device, &charter, &intent, &plan)?];
     let order = SignOrder {
         charter: charter.digest(),
         intent,
         plan: plan.clone(),
-        approvals: vec![approve(&device, &charter, &plan)?],
+        approvals,
         signers: signers.clone(),
         // The request is new, and so is the session.
         attempt: 1,

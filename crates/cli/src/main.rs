@@ -2,7 +2,9 @@
 
 mod account;
 mod alone;
+mod approve;
 mod args;
+mod balance;
 mod bench;
 mod chain;
 mod checked;
@@ -15,8 +17,10 @@ mod home;
 mod leave;
 mod output;
 mod recovery;
+mod request;
 mod send;
 mod services;
+mod wish;
 
 use std::process::ExitCode;
 
@@ -68,10 +72,10 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Account(AccountCommand::List) => account::list(output, &home()?),
         Command::Account(AccountCommand::Show { account }) => account::show(output, &home()?, *account),
         Command::Address { account } => account::show_address(output, &home()?, *account),
-        Command::Balance(args) => send::balance(output, &home()?, args).await,
+        Command::Balance(args) => balance::balance(output, &home()?, args).await,
         Command::Send(args) => send::send(output, &home()?, args).await,
-        Command::Request(RequestCommand::List { account }) => send::list(output, &home()?, *account).await,
-        Command::Request(RequestCommand::Show { request }) => send::show(output, &home()?, *request).await,
+        Command::Request(RequestCommand::List { account }) => request::list(output, &home()?, *account).await,
+        Command::Request(RequestCommand::Show { request }) => request::show(output, &home()?, *request).await,
         Command::Custody(CustodyCommand::Show { account }) => custody::show(output, &home()?, *account).await,
         Command::Custody(CustodyCommand::Evaluate { file }) => custody::evaluate_file(output, file),
         Command::Custody(CustodyCommand::Diff { old, new }) => custody::compare(output, old, new),

@@ -14,12 +14,15 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::crash_point;
 use crate::database::{Database, Fail, StoreError, from_text, seconds, to_text};
 
+mod approve;
 mod budget;
 mod reserve;
 
+pub use approve::{ApproveError, Approving};
 pub use reserve::{ReserveError, Reserved, Spending};
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE accounts (
     account    TEXT PRIMARY KEY,
     state      TEXT NOT NULL CHECK (state IN ('making', 'pending', 'active')),
@@ -76,7 +79,20 @@ CREATE TABLE budgets (
     carry    INTEGER NOT NULL,
     PRIMARY KEY (account, chain_id, asset)
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+CREATE TABLE approvals (
+    account  TEXT NOT NULL,
+    request  TEXT NOT NULL,
+    chain_id TEXT NOT NULL,
+    nonce    TEXT NOT NULL,
+    action   TEXT NOT NULL,
+    plan     TEXT NOT NULL,
+    at       INTEGER NOT NULL,
+    PRIMARY KEY (account, request)
+) STRICT, WITHOUT ROWID;
+",
+];
 
 /// The database of a party.
 #[derive(Debug)]

@@ -17,11 +17,12 @@ use cohold_model::{AccountId, Amount, Intent, RequestId, Signed};
 use cohold_node::Runtime;
 
 use crate::account;
+use crate::approve::approve;
 use crate::chain::LOCAL_CHAIN_ID;
+use crate::checked::check_plan;
 use crate::client::Client;
 use crate::home::{DEVICE, Device, Home, Online};
 use crate::output::{Exit, Failure};
-use crate::send::{approve, check_plan};
 
 /// How long a payment may take to be signed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -145,7 +146,7 @@ impl Payer {
         };
         let view = self.client.request_create(&RequestCreate { intent: intent.clone() }).await?;
         check_plan(&intent, &view.plan, &self.device.rules)?;
-        let approval = approve(&self.device, charter, &view.plan)?;
+        let approval = approve(&self.device, charter, &intent, &view.plan)?;
         let body = ApprovalCreate { approval, signers: Some(signers(charter)?) };
         let mut view = self.client.approve(request, &body).await?;
         let began = Instant::now();

@@ -228,7 +228,9 @@ fn the_device_crashes_while_an_account_is_made() {
 fn the_device_crashes_while_it_pays() {
     let Some(world) = World::start() else { return };
     let account = world.funded();
-    for point in ["party.reserve.before", "party.reserve.after"] {
+    let points =
+        ["party.approve.before", "party.approve.after", "party.reserve.before", "party.reserve.after"];
+    for point in points {
         let (to, request, nonce) = (new_address(), new_request(), world.chain.nonce(&account.address));
         world.pay(&account, &to, &request).env("COHOLD_CRASH_AT", point).run().crashed(point);
         assert_eq!((world.chain.balance(&to), world.chain.nonce(&account.address)), (0, nonce), "{point}");

@@ -6,6 +6,7 @@ use cohold_model::intent::Asset;
 use cohold_model::{AccountId, Amount, Digest, RequestId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::approve::approved_place;
 use super::budget::{Bucket, Budget};
 use super::{PartyStore, column, session_claim};
 use crate::crash_point;
@@ -94,6 +95,7 @@ impl PartyStore {
             if !session_claim(tx, spending.session, spending.account, now)? {
                 return Err(Fail::Refused(ReserveError::Session(spending.session)));
             }
+            check_approved(tx, spending)?;
             let reserved = count(tx, spending, &Entry::payment(spending)?, now)?;
             if let Some(limit) = spending.fees_per_day {
                 count(tx, spending, &Entry::fee(spending, limit), now)?;
@@ -124,7 +126,7 @@ impl PartyStore {
 }
 
 /// Chain, nonce and asset of a request that is void: none that a payment has.
-const VOID: &str = "none";
+pub(super) const VOID: &str = "none";
 /// What fees are counted as: the name of no asset.
 const FEES: &str = "fees";
 
@@ -182,6 +184,17 @@ fn earlier(tx: &Connection, entry: &Entry) -> Result<Option<Earlier>, Fail<Reser
     });
     let Some((chain_id, nonce, asset, amount, at)) = row.optional()? else { return Ok(None) };
     Ok(Some(Earlier { chain_id, nonce, asset, amount: amount_of(&amount)?, at }))
+}
+
+/// What this party approved itself, it signs with no other nonce, whoever else approved that.
+fn check_approved(tx: &Connection, spending: &Spending<'_>) -> Result<(), Fail<ReserveError>> {
+    let Some((chain_id, nonce)) = approved_place(tx, spending.account, spending.request)? else {
+        return Ok(());
+    };
+    if chain_id == spending.chain_id.to_string() && nonce == spending.nonce.to_string() {
+        return Ok(());
+    }
+    Err(Fail::Refused(ReserveError::Nonce { request: spending.request, chain_id, nonce }))
 }
 
 /// The same request again must be for the same nonce and asset, as when fees are raised.

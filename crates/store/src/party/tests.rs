@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use cohold_model::account::{Card, PartyKind, Role, Template, Terms, keygen_session};
 use cohold_model::charter::KeyBinding;
-use cohold_model::intent::Asset;
+use cohold_model::intent::{Action, Asset};
 use cohold_model::{Amount, Epoch, HexBytes, IdentitySecret, RequestId};
 
 use super::*;
@@ -280,6 +280,66 @@ fn a_void_request_is_never_counted_and_a_counted_one_never_void() -> Result {
     assert!(!store.request_void(account(1)?, request(2)?, 100)?);
     assert_eq!(store.reserve(&spending(2, 3, 5, 10)?, 100)?, Reserved::Again);
     assert_eq!(store.reserve(&spending(3, 4, 5, 10)?, 100)?, Reserved::New, "a void request counts nothing");
+    Ok(())
+}
+
+fn pay(amount: u128) -> Action {
+    Action::Transfer { asset: Asset::Native, to: "bo".into(), amount: Amount::from(amount) }
+}
+
+#[test]
+fn a_request_is_approved_for_one_wish_and_one_nonce_for_ever() -> Result {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("party.sqlite");
+    let store = PartyStore::open(&path)?;
+    let (wish, other) = (pay(5), pay(6));
+    let approving = |n: u32, plan: u8, nonce: u64| -> Result<Approving<'_>> {
+        let plan = Digest([plan; 32]);
+        Ok(Approving { account: account(1)?, request: request(n)?, action: &wish, plan, chain_id: 1, nonce })
+    };
+    assert!(!store.approval_exists(account(1)?, request(1)?)?);
+    store.approval_note(&approving(1, 1, 7)?, 100)?;
+    drop(store);
+
+    let store = PartyStore::open(&path)?;
+    assert!(store.approval_exists(account(1)?, request(1)?)?);
+    store.approval_note(&approving(1, 1, 7)?, 100)?;
+    // The same nonce with another fee replaces: only one of both can be mined.
+    store.approval_note(&approving(1, 2, 7)?, 100)?;
+    for second in [approving(1, 3, 8)?, Approving { chain_id: 2, ..approving(1, 3, 7)? }] {
+        let refused = store.approval_note(&second, 100);
+        assert!(matches!(refused, Err(ApproveError::Nonce { .. })), "{refused:?}");
+    }
+    let refused = store.approval_note(&Approving { action: &other, ..approving(1, 4, 7)? }, 100);
+    assert!(matches!(refused, Err(ApproveError::Wish(_))), "{refused:?}");
+    // Other requests and other accounts have their own.
+    store.approval_note(&approving(2, 1, 8)?, 100)?;
+    store.approval_note(&Approving { account: account(2)?, ..approving(1, 1, 9)? }, 100)?;
+
+    // What was approved with one nonce is not signed with another, whoever else approved that.
+    let signed = store.reserve(&Spending { nonce: 8, ..spending(1, 1, 5, 10)? }, 100);
+    assert!(matches!(signed, Err(ReserveError::Nonce { .. })), "{signed:?}");
+    assert_eq!(store.reserve(&spending(1, 2, 5, 10)?, 100)?, Reserved::New);
+    Ok(())
+}
+
+#[test]
+fn what_was_signed_or_given_up_is_not_approved_anew() -> Result {
+    let folder = tempfile::tempdir()?;
+    let store = PartyStore::open(&folder.path().join("party.sqlite"))?;
+    let wish = pay(5);
+    let approving = |n: u32, nonce: u64| -> Result<Approving<'_>> {
+        let plan = Digest([1; 32]);
+        Ok(Approving { account: account(1)?, request: request(n)?, action: &wish, plan, chain_id: 1, nonce })
+    };
+    store.reserve(&spending(1, 1, 5, 10)?, 100)?;
+    assert!(store.approval_exists(account(1)?, request(1)?)?);
+    assert!(matches!(store.approval_note(&approving(1, 8)?, 100), Err(ApproveError::Nonce { .. })));
+    store.approval_note(&approving(1, 7)?, 100)?;
+
+    assert!(store.request_void(account(1)?, request(2)?, 100)?);
+    assert!(!store.approval_exists(account(1)?, request(2)?)?);
+    assert!(matches!(store.approval_note(&approving(2, 7)?, 100), Err(ApproveError::Void(_))));
     Ok(())
 }
 

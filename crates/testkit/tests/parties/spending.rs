@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cohold_model::RequestId;
 use cohold_model::intent::Asset;
+use cohold_model::{Document as _, RequestId};
 use cohold_node::Keeper as _;
 use cohold_party::refusal::Code;
 use cohold_party::verify::{Standing, review};
 use cohold_party::wire::{FromParty, SignOrder, ToParty};
 use cohold_party::{Refusal, Rules};
+use cohold_store::party::{ApproveError, Approving};
 use cohold_testkit::account::{BOB, COIN, RULES, TOKEN, Wish};
 use cohold_testkit::cluster::{Answer, eventually};
 use cohold_testkit::{Account, Cluster};
@@ -68,6 +69,39 @@ fn replayed_orders_are_signed_and_counted_once() {
     check(&cluster, &device(&cluster, &small, 1), Some(Code::Limit));
     // What was signed before may be signed again, as it was counted.
     check(&cluster, &device(&cluster, &wish, 10), None);
+}
+
+/// Two quorums that do not meet, and a request that is planned twice: the device approves one nonce, and
+/// signs no other, whoever else approved it.
+#[test]
+fn a_request_is_not_paid_by_two_quorums_that_do_not_meet() {
+    let cluster = Cluster::start(4);
+    let mut terms = cluster.terms(2);
+    terms.approvers.insert(cluster.party(4).spec.party.clone());
+    let proposal = cluster.proposal(terms);
+    cluster.keygen(&proposal);
+    let charter = cluster.charter(&proposal);
+    cluster.activate(&charter);
+    let account = Account { charter };
+
+    let first = Wish::new();
+    let second = Wish { nonce: 1, ..first.clone() };
+    let store = cluster.party(1).store();
+    let note = |wish: &Wish| {
+        let (intent, plan) = (account.intent(wish), account.plan(wish));
+        let (account, request, now) = (account.id(), wish.request, cohold_node::now());
+        let (chain_id, nonce) = (wish.chain_id, wish.nonce);
+        let action = &intent.action;
+        store
+            .approval_note(&Approving { account, request, action, plan: plan.digest(), chain_id, nonce }, now)
+    };
+    note(&first).unwrap();
+    check(&cluster, &account.order(&first, cluster.party(1), &[2, 3], 1), None);
+    assert!(matches!(note(&second), Err(ApproveError::Nonce { .. })));
+    // With the other approver's word the others would pay again; the device does not join them.
+    let again = account.order(&second, cluster.party(4), &[1, 4], 1);
+    let mark = cluster.order(1, &again);
+    assert_eq!(code(&cluster.answer(1, mark, again.session())), Some(Code::Nonce));
 }
 
 /// Row 24: a thousand orders at once meet a cap of one hundred: exactly one hundred are counted.
