@@ -8,7 +8,8 @@ use cohold_model::{AccountId, RequestId};
 /// Keys that nobody holds alone, and the proof of who can move what.
 #[derive(Debug, Parser)]
 #[command(name = "cohold", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 waiting for others.\n\
+#[command(after_help = "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 waiting for others; \
+    `custody fleet` also 4: an account crossed the red line.\n\
     Start with `cohold demo`, then `cohold dev --chain`.")]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -341,6 +342,16 @@ pub(crate) enum CustodyCommand {
         #[command(flatten)]
         of: SubjectArgs,
     },
+    /// Evaluate all accounts of a server, or many model files: by class, and what changed since the last run.
+    #[command(
+        after_help = "Exit codes: 0 nothing crossed the red line, 1 something could not be evaluated, 2 usage, \
+            4 an account crossed the red line or has a forbidden class.\n\
+            An account that crossed is told again by every run until one has `--accept`.\n\n\
+            Examples:\n  cohold custody fleet --config server.toml\n  \
+            cohold custody fleet --models models/ --since yesterday.jsonl --json\n  \
+            cohold custody fleet --models fleet.jsonl --forbid custodial --forbid collusive"
+    )]
+    Fleet(FleetArgs),
     /// Draw who can do what: an SVG of parties, objects and doubts by powers.
     #[command(after_help = "Examples:\n  cohold custody draw acc_… > account.svg\n  \
             cohold custody draw model.json --out account.svg")]
@@ -357,11 +368,48 @@ impl CustodyCommand {
     fn uses_accounts(&self) -> bool {
         match self {
             Self::Show { .. } => true,
-            Self::Evaluate { .. } | Self::Diff { .. } => false,
+            Self::Evaluate { .. } | Self::Diff { .. } | Self::Fleet(_) => false,
             Self::Explain { of, .. } | Self::WhatIf { of, .. } => of.account.is_some(),
             Self::Regimes { of } | Self::Draw { of, .. } => of.model_args().account.is_some(),
         }
     }
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FleetArgs {
+    /// The server's settings; its database is read, never written.
+    #[arg(long, value_name = "FILE", default_value = "server.toml", conflicts_with = "models")]
+    pub(crate) config: PathBuf,
+    /// Model files instead: a folder of `*.json`, or a file with one model a line (`-` reads standard input).
+    #[arg(long, value_name = "DIR|FILE")]
+    pub(crate) models: Option<PathBuf>,
+    /// Compare with this run, and leave it as it is.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) since: Option<PathBuf>,
+    /// Where a run is kept for the next one; beside the server's database if nothing is said.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Take accounts that crossed the red line as they are now, for the next run.
+    #[arg(long)]
+    pub(crate) accept: bool,
+    /// Fail if any account is of this class.
+    #[arg(long, value_enum, value_name = "CLASS")]
+    pub(crate) forbid: Vec<ClassArg>,
+    /// How many threads evaluate; as many as there are cores if nothing is said.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+}
+
+/// A class of custody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClassArg {
+    Custodial,
+    RestrictedCustody,
+    Collusive,
+    Hostage,
+    SemiCustodial,
+    NonCustodial,
+    MpcSelfCustody,
 }
 
 /// Of an account, or of a model file, told apart by `acc_`.

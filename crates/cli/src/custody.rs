@@ -1,6 +1,7 @@
 //! `cohold custody`: the model of an account or of a file, evaluated, compared, asked.
 
 pub(crate) mod draw;
+pub(crate) mod fleet;
 pub(crate) mod word;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use crate::home::Home;
 use crate::output::{Exit, Failure, Output, Told};
 
 /// The largest model file that is read.
-const MODEL_BYTES_MAX: u64 = 1024 * 1024;
+pub(crate) const MODEL_BYTES_MAX: u64 = 1024 * 1024;
 
 /// `cohold custody show`.
 pub(crate) async fn show(output: Output, home: &Home, account: AccountId) -> anyhow::Result<()> {

@@ -88,6 +88,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Custody(CustodyCommand::Regimes { of }) => {
             custody::regimes_of(output, &cli.global, &of.model_args()).await
         }
+        Command::Custody(CustodyCommand::Fleet(args)) => custody::fleet::run(output, args).await,
         Command::Custody(CustodyCommand::Draw { of, out }) => {
             custody::draw::run(output, &cli.global, &of.model_args(), out.as_deref()).await
         }

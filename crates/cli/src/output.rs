@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Usage,
     /// Others must act first.
     Waiting,
+    /// An account of a fleet crossed the red line, or has a class that was forbidden.
+    Crossed,
 }
 
 impl Exit {
@@ -25,6 +27,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Waiting => 3,
+            Self::Crossed => 4,
         }
     }
 }
@@ -60,6 +63,7 @@ fn foreign_code(error: &anyhow::Error) -> &'static str {
         Some(StoreError::Full(_)) => "disk-full",
         Some(StoreError::Busy(_)) => "database-busy",
         Some(StoreError::Newer { .. }) => "database-newer",
+        Some(StoreError::Older { .. }) => "database-older",
         Some(StoreError::Sqlite { .. } | StoreError::File { .. }) => "database",
         None if error.is::<cohold_node::config::ConfigError>() => "config",
         None if error.is::<cohold_server::ConfigError>() => "config",

@@ -67,6 +67,13 @@ pub fn evaluate(model: &Model) -> Result<Evaluation, EvaluateError> {
     Ok(Evaluation { class, exit_seconds, assuming, powers, freeze, blast: blast(program, &reach) })
 }
 
+/// The class and the exit alone, without any list.
+pub(crate) fn class_and_exit(model: &Model) -> Result<(Class, Option<u64>), EvaluateError> {
+    let reach = Reach::compute(model.program())?;
+    let sides = Sides::new(model);
+    Ok((class(model, &reach, &sides), reach.seconds(MOVE, sides.user)))
+}
+
 fn powers(
     model: &Model,
     reach: &Reach,

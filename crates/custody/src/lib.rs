@@ -46,6 +46,7 @@ mod evaluate;
 mod evaluation;
 pub mod explain;
 pub mod extract;
+pub mod fleet;
 mod graph;
 mod model;
 mod needs;

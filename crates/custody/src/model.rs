@@ -315,6 +315,16 @@ impl Model {
         &self.source.account
     }
 
+    /// The same model of another account.
+    ///
+    /// # Errors
+    /// A name that is empty, too long or not printable.
+    pub fn of_account(mut self, account: &str) -> Result<Self, ModelError> {
+        account.clone_into(&mut self.source.account);
+        self.source.check()?;
+        Ok(self)
+    }
+
     /// The entities by name.
     pub fn entities(&self) -> &BTreeMap<String, Entity> {
         &self.source.entities

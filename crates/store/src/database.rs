@@ -1,11 +1,12 @@
 //! One SQLite file: how it is opened, migrated, and what its errors mean.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::group::Group;
 
@@ -38,6 +39,18 @@ pub enum StoreError {
         "the database `{path}` is of schema version {found}, this program knows {known}: use a newer program"
     )]
     Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+        /// The latest that is known here.
+        known: u32,
+    },
+    /// Made by an earlier version, and opened for reading only.
+    #[error(
+        "the database `{path}` is of schema version {found}, this program knows {known}: start its own program once, which brings it up to date"
+    )]
+    Older {
         /// The file.
         path: PathBuf,
         /// Its schema version.
@@ -103,6 +116,30 @@ impl Database {
         migrate(&mut connection, path, migrations)?;
         let reader = || open_reader(path).map(Mutex::new).map_err(told);
         let (looking, listing) = (reader()?, reader()?);
+        Ok(Self { path: path.into(), group: Group::new(connection), looking, listing })
+    }
+
+    /// Opens a file that is there for reading only, beside whoever else has it: nothing is made, changed
+    /// or migrated, and whatever writes fails.
+    pub fn open_reading(path: &Path, migrations: &[&str]) -> Result<Self, StoreError> {
+        let told = |error| explain(path, error);
+        let reader = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let reader = Connection::open_with_flags(path, flags)?;
+            reader.busy_timeout(BUSY)?;
+            reader.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+            Ok(reader)
+        };
+        let connection = reader().map_err(told)?;
+        let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(told)?;
+        let known = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
+        match found.cmp(&known) {
+            Ordering::Less => return Err(StoreError::Older { path: path.into(), found, known }),
+            Ordering::Greater => return Err(StoreError::Newer { path: path.into(), found, known }),
+            Ordering::Equal => {}
+        }
+        let reading = || reader().map(Mutex::new).map_err(told);
+        let (looking, listing) = (reading()?, reading()?);
         Ok(Self { path: path.into(), group: Group::new(connection), looking, listing })
     }
 

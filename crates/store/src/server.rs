@@ -33,6 +33,11 @@ impl ServerStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Database::open(path, MIGRATIONS).map(|database| Self { database })
     }
+
+    /// Opens a database that is there for reading only, beside the server that has it.
+    pub fn open_reading(path: &Path) -> Result<Self, StoreError> {
+        Database::open_reading(path, MIGRATIONS).map(|database| Self { database })
+    }
 }
 
 /// The first row, if there is one.

@@ -6,6 +6,7 @@ mod crash;
 mod custody;
 mod demo;
 mod dev;
+mod fleet;
 mod full_disk;
 mod hostile_payments;
 mod hostile_server;
