@@ -7,16 +7,17 @@ use anyhow::{Result, bail};
 
 use crate::deny::Advisories;
 use crate::tidy::floors;
-use crate::{contracts, deny, install, metadata, shell, tidy};
+use crate::{checker, contracts, deny, install, metadata, shell, tidy};
 
 /// What a step that passed has to add.
 type Remark = Option<String>;
 type Step = (&'static str, fn(&Path) -> Result<Remark>);
 
 /// Quick ones first.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     ("format", format),
     ("tidy", |root| tidy::tidy(root).map(|()| None)),
+    ("checker", |root| checker::check(root).map(Some)),
     ("contracts", |root| contracts::compare(root).map(|()| None)),
     ("clippy", clippy),
     ("wasm", wasm),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell;
+use crate::{checker, shell};
 
 /// A program from Debian, the packages that bring it, and who needs it.
 struct Need {
@@ -14,7 +14,7 @@ struct Need {
     reason: &'static str,
 }
 
-const FROM_DEBIAN: [Need; 3] = [
+const FOR_ALL: [Need; 3] = [
     Need { program: "cc", packages: &["gcc", "libc6-dev"], reason: "SQLite, ring and libsecp256k1 are C" },
     Need { program: "node", packages: &["nodejs"], reason: "the Solidity compiler runs in it" },
     Need {
@@ -23,10 +23,13 @@ const FROM_DEBIAN: [Need; 3] = [
         reason: "it fetches the local chain and the Solidity compiler",
     },
 ];
+const FOR_TESTS: [Need; 1] = [Need {
+    program: "chromium",
+    packages: &["chromium"],
+    reason: "the page of the second checker is tested in it",
+}];
 
-/// A copy of the lock file that `tools/node_modules` was made from.
-const NPM_STAMP: &str = "tools/node_modules/.installed-from.json";
-const NPM_LOCK: &str = "tools/package-lock.json";
+const TOOLS: &str = "tools";
 /// No optional dependency, although it fits one platform only: npm leaves such out in silence where it dislikes the
 /// version of Node, as with Debian's own.
 const ANVIL: &str = "tools/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil";
@@ -34,15 +37,19 @@ const ANVIL_FITS: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
 /// Where `cohold` looks for the local chain first.
 pub(crate) const ANVIL_VARIABLE: &str = "COHOLD_ANVIL";
 
-/// Installs what is missing and returns the executable of the local chain.
+/// Installs what `demo` lacks and returns the executable of the local chain.
 pub(crate) fn install(root: &Path) -> Result<PathBuf> {
-    let missing: Vec<&Need> =
-        FROM_DEBIAN.iter().filter(|need| shell::on_path(need.program).is_none()).collect();
-    if !missing.is_empty() {
-        from_debian(root, &missing)?;
-    }
-    from_npm(root)?;
+    from_debian(root, &FOR_ALL)?;
+    from_npm(root, TOOLS)?;
     anvil(root)
+}
+
+/// The same, and what only the tests need: a browser, and the second checker, compiled.
+pub(crate) fn install_for_tests(root: &Path) -> Result<PathBuf> {
+    from_debian(root, &FOR_ALL)?;
+    from_debian(root, &FOR_TESTS)?;
+    checker::build(root)?;
+    install(root)
 }
 
 /// Adds what `check` needs beside the compiler: formatter, linter, the browser's target.
@@ -71,9 +78,13 @@ pub(crate) fn toolchain_parts(root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn from_debian(root: &Path, missing: &[&Need]) -> Result<()> {
+fn from_debian(root: &Path, needs: &[Need]) -> Result<()> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| shell::on_path(need.program).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
     let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages.iter().copied()).collect();
-    for need in missing {
+    for need in &missing {
         eprintln!("xtask: `{}` is missing: {}", need.program, need.reason);
     }
     if shell::on_path("apt-get").is_none() {
@@ -97,11 +108,13 @@ fn from_debian(root: &Path, missing: &[&Need]) -> Result<()> {
     Ok(())
 }
 
-/// `npm ci` takes exactly what the lock file names and hashes; no package's own scripts are run.
-fn from_npm(root: &Path) -> Result<()> {
-    let lock =
-        fs::read_to_string(root.join(NPM_LOCK)).with_context(|| format!("cannot read `{NPM_LOCK}`"))?;
-    if fs::read_to_string(root.join(NPM_STAMP)).is_ok_and(|stamp| stamp == lock) {
+/// `npm ci` takes exactly what the folder's lock file names and hashes; no package's own scripts are run.
+pub(crate) fn from_npm(root: &Path, folder: &str) -> Result<()> {
+    // A copy of the lock file that `node_modules` was made from.
+    let stamp = root.join(folder).join("node_modules/.installed-from.json");
+    let path = root.join(folder).join("package-lock.json");
+    let lock = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    if fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == lock) {
         return Ok(());
     }
     let mut args = vec!["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
@@ -109,16 +122,17 @@ fn from_npm(root: &Path) -> Result<()> {
         // Else npm refuses the Solidity compiler together with a local chain that cannot start.
         args.push("--force");
     }
-    eprintln!("xtask: installing from npm into tools/node_modules: {}", locked_packages(&lock)?);
-    shell::run(&mut shell::program("npm", &root.join("tools"), &args))?;
-    fs::write(root.join(NPM_STAMP), lock).with_context(|| format!("cannot write `{NPM_STAMP}`"))
+    let packages =
+        locked_packages(&lock).with_context(|| format!("`{}` is not understood", path.display()))?;
+    eprintln!("xtask: installing from npm into {folder}/node_modules: {packages}");
+    shell::run(&mut shell::program("npm", &root.join(folder), &args))?;
+    fs::write(&stamp, lock).with_context(|| format!("cannot write `{}`", stamp.display()))
 }
 
 /// `name version` of each package that npm will take.
 fn locked_packages(lock: &str) -> Result<String> {
-    let lock: serde_json::Value =
-        serde_json::from_str(lock).with_context(|| format!("`{NPM_LOCK}` is no JSON"))?;
-    let packages = lock["packages"].as_object().with_context(|| format!("`{NPM_LOCK}` lists no packages"))?;
+    let lock: serde_json::Value = serde_json::from_str(lock)?;
+    let packages = lock["packages"].as_object().context("it lists no packages")?;
     let names = packages.iter().filter_map(|(path, package)| {
         let name = path.strip_prefix("node_modules/")?;
         Some(format!("{name} {}", package["version"].as_str()?))

@@ -1,6 +1,7 @@
 //! Automation, in Rust and in one place: CI and a laptop run the same commands. `cargo xtask help` lists them.
 
 mod check;
+mod checker;
 mod contracts;
 mod deny;
 mod install;
@@ -19,15 +20,16 @@ usage: cargo xtask COMMAND
                      (`cargo xtask demo --json` prints one JSON object on standard output, nothing else)
   bench [ARGS]       install what is missing, build with optimisation, run `cohold bench ARGS`
   test [ARGS]        install what is missing, build, run every test; with ARGS, `cargo test ARGS`
-  check [STEP…]      everything in CI beyond the tests: format, tidy, contracts, clippy, wasm, docs, deny
+  check [STEP…]      everything in CI beyond the tests: format, tidy, checker, contracts, clippy, wasm, docs, deny
   contracts          compile contracts/*.sol into their committed artifacts
   contracts --check  compile, compare with the committed artifacts, change nothing
   picture            draw the README's picture again, from the personal account of the tests
   tidy               the laws of the house: floors, purity, manifests, file sizes
-  install            only install what `demo` and `test` need
+  install            only install what `demo` and `test` need, and compile the second checker (checker/dist)
 
-What is installed, and where, is said before it happens: compilers from Debian (through apt-get, when root or with
-sudo), a local chain and the Solidity compiler from npm (into tools/node_modules), cargo-deny (into target/tools).";
+What is installed, and where, is said before it happens: compilers and, for tests, a browser from Debian (through
+apt-get, when root or with sudo), a local chain and the Solidity compiler from npm (into tools/node_modules), the
+second checker's packages from npm (into checker/node_modules), cargo-deny (into target/tools).";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -56,7 +58,7 @@ fn dispatch(root: &Path, command: &str, rest: &[String]) -> anyhow::Result<ExitC
         ("contracts", ["--check"]) => contracts::compare(root)?,
         ("picture", []) => run::picture(root)?,
         ("tidy", []) => tidy::tidy(root)?,
-        ("install", []) => drop(install::install(root)?),
+        ("install", []) => drop(install::install_for_tests(root)?),
         ("help" | "--help" | "-h", _) => println!("{HELP}"),
         _ => {
             eprintln!(

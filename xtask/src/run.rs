@@ -39,7 +39,7 @@ fn become_cohold(root: &Path, folder: &str, profile: &[&str], args: &[&str]) -> 
 
 /// Installs, builds, runs every test; or `cargo test ARGS`.
 pub(crate) fn test(root: &Path, args: &[&str]) -> Result<ExitCode> {
-    let anvil = install::install(root)?;
+    let anvil = install::install_for_tests(root)?;
     let which = if args.is_empty() { &["--workspace"] } else { args };
     let mut command = shell::cargo(root, &[&["test", "--locked"], which].concat());
     let status = command.env(ANVIL_VARIABLE, anvil).status().context("cannot start cargo")?;

@@ -296,6 +296,8 @@ fn needs_check(place: &str, needs: &Needs, depth: usize, left: &mut usize) -> Re
     };
     *left = less;
     let (list, inner) = match needs {
+        // The derived `move[limit]` has brackets; whether there is such a power is asked when names are resolved.
+        Needs::Name(name) if name.starts_with("move[") => return Ok(()),
         Needs::Name(name) => return name_check(place, name),
         Needs::All { all } => (format!("{place}.all"), all),
         Needs::Any { any } => (format!("{place}.any"), any),

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod chain;
+mod checker;
 mod crash;
 mod custody;
 mod demo;

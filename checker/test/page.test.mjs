@@ -1,0 +1,99 @@
+// The page in a real browser, from file://: a file dropped, a file chosen, verdicts and refusals read back.
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+
+const root = new URL("../..", import.meta.url);
+const model = readFileSync(new URL("crates/custody/tests/format/model.json", root), "utf8");
+const evaluation = readFileSync(new URL("crates/custody/tests/format/evaluation.json", root), "utf8");
+const folder = mkdtempSync(join(tmpdir(), "cohold-checker-"));
+let browser;
+let page;
+const asked = [];
+
+before(async () => {
+  browser = await chromium.launchPersistentContext(folder, {
+    executablePath: process.env.COHOLD_CHROMIUM ?? "/usr/bin/chromium",
+    headless: true,
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+  page = await browser.newPage();
+  page.on("request", request => asked.push(request.url()));
+  await page.goto(pathToFileURL(new URL("checker/dist/page.html", root).pathname).href);
+});
+
+after(async () => {
+  await browser?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function choose(name, text) {
+  await page.setInputFiles("#file", { name, mimeType: "application/json", buffer: Buffer.from(text) });
+  await page.waitForFunction(name => document.getElementById("state").textContent.match(new RegExp(`^${name} (holds|is)`)), name);
+  return page.locator("#state").textContent();
+}
+
+test("a dropped model is evaluated", async () => {
+  const transfer = await page.evaluateHandle(text => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([text], "dropped", { type: "application/json" }));
+    return transfer;
+  }, model);
+  await page.dispatchEvent("#drop", "dragover", { dataTransfer: transfer });
+  assert.match(await page.locator("#drop").getAttribute("class"), /over/);
+  await page.dispatchEvent("#drop", "drop", { dataTransfer: transfer });
+  await page.getByText("dropped holds: mpc self-custody.").waitFor();
+  const headings = await page.locator("h2").allTextContents();
+  assert.match(headings[0], /^MPC SELF-CUSTODY: /);
+  const movers = page.locator("section", { has: page.getByRole("heading", { name: "Who reaches move", exact: true }) });
+  assert.deepEqual(await movers.getByRole("listitem").allTextContents(), [
+    "cosigner (acme) with old-copy (acme), at once; known at best as asserted",
+    "cosigner (acme) with paper (ana), at once; known at best as signed",
+    "cosigner (acme) with phone (ana), at once; known at best as signed",
+    "paper (ana) with phone (ana), at once; known at best as signed",
+  ]);
+});
+
+test("a result that was changed is refused", async () => {
+  assert.equal(await choose("good", `{"model": ${model}, "evaluation": ${evaluation}}`), "good holds: mpc self-custody.");
+  const changed = evaluation.replace('"exit_seconds": 0', '"exit_seconds": 1');
+  assert.notEqual(changed, evaluation);
+  const said = await choose("changed", `{"model": ${model}, "evaluation": ${changed}}`);
+  assert.equal(said, "changed is REFUSED: evaluation.exit_seconds is not what the model gives.");
+  assert.equal(await page.locator("section").count(), 0);
+  assert.match(await choose("noise", "{"), /^noise is REFUSED: the file is not JSON/);
+});
+
+test("the page is used by keyboard and announces what it does", async () => {
+  await page.locator("body").press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "file");
+  assert.equal(await page.locator("#state").getAttribute("role"), "status");
+  assert.ok(await page.getByLabel(/Choose a certificate/).isVisible());
+  assert.ok(await page.getByLabel(/Key of the issuer/).isVisible());
+});
+
+test("the page asks nobody for anything", async () => {
+  assert.deepEqual(
+    asked.filter(url => !url.startsWith("file:") && !url.startsWith("data:")),
+    [],
+  );
+  const refused = await page.evaluate(() => {
+    const refusal = new Promise(done => addEventListener("securitypolicyviolation", event => done(event.violatedDirective)));
+    fetch("http://127.0.0.1:9/").catch(() => undefined);
+    return refusal;
+  });
+  assert.equal(refused, "connect-src");
+});
