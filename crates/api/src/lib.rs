@@ -76,6 +76,9 @@ pub struct Health {
     pub ok: bool,
     /// The server's version.
     pub version: String,
+    /// Seconds since 1970, by the server's clock.
+    #[serde(default)]
+    pub now: u64,
 }
 
 /// Part of a list.

@@ -10,8 +10,6 @@ use cohold_chain_evm::Address;
 use cohold_model::account::{Card, PartyKind, Proposal, Role, Template, Terms};
 use cohold_model::charter::Charter;
 use cohold_model::{AccountId, Document as _, EntityName, PartyName, Signed};
-use cohold_party::create::check_activation;
-use cohold_store::PartyStore;
 use cohold_vault::Passphrase;
 use serde_json::json;
 
@@ -20,7 +18,7 @@ use crate::client::{Client, Patience};
 use crate::custody::word::hand_in;
 use crate::home::{DEVICE, Device, Home, Online, start};
 use crate::output::{Exit, Failure, Output, secret};
-use crate::recovery::{PASSPHRASE_VARIABLE, RecoveryKeeper, file_path, finish_all};
+use crate::recovery::{PASSPHRASE_VARIABLE, RecoveryKeeper, file_path};
 
 /// How long the making of an account may take.
 const PATIENCE: Duration = Duration::from_secs(130);
@@ -61,6 +59,9 @@ pub(crate) async fn make(output: Output, home: &Home, args: &CreateArgs) -> anyh
     let device = home.unlock()?;
     let passphrase = needs_passphrase.then(|| recovery_passphrase(args)).transpose()?;
     let folder = args.recovery_dir.clone().unwrap_or_else(|| home.path("recovery"));
+    if needs_passphrase {
+        crate::own_accounts::folder_note(home, &folder)?;
+    }
 
     let mut cards: Vec<Card> = Vec::new();
     let mut sleepers = Vec::new();
@@ -330,70 +331,6 @@ fn recovery_files(home: &Home, args: &CreateArgs, charter: &Charter) -> Vec<Stri
 /// The account's address.
 pub(crate) fn address(charter: &Charter) -> anyhow::Result<Address> {
     Address::of_public_key(&charter.key.public_key.0).context("the charter's public key is no key")
-}
-
-/// Takes up accounts whose making was cut off after this device had signed: those that the others
-/// finished come into force here as well. A server that is away leaves them as they are.
-pub(crate) async fn take_up(output: Output, home: &Home) -> anyhow::Result<()> {
-    let path = home.path("device.sqlite");
-    if !path.exists() {
-        return Ok(());
-    }
-    let store = PartyStore::open(&path)?;
-    for own in store.account_pending()? {
-        let account = own.terms.account;
-        let Ok(client) = home.client() else { return Ok(()) };
-        let charter = match client.account(account).await {
-            Ok(view) => view.charter,
-            Err(error) => {
-                tracing::info!(%account, "an account that was cut off cannot be asked for: {error:#}");
-                match error.downcast_ref::<Failure>() {
-                    Some(failure) if failure.code == "server-unreachable" => return Ok(()),
-                    _ => continue,
-                }
-            }
-        };
-        let Some(charter) = charter else { continue };
-        // What a server says must not keep the device from its other accounts.
-        if let Err(error) = check_activation(&charter, &own, &DEVICE.parse()?) {
-            output.progress(&format!("account {account} is not taken into force: {error}"));
-            continue;
-        }
-        store.account_activate(&charter)?;
-        output.progress(&format!("account {account}, whose making was cut off, is in force"));
-    }
-    Ok(())
-}
-
-/// `cohold account list`.
-pub(crate) fn list(output: Output, home: &Home) -> anyhow::Result<()> {
-    let accounts = home.accounts()?;
-    let ids: Vec<AccountId> = accounts.iter().map(|charter| charter.document.terms.account).collect();
-    finish_all(&home.path("recovery"), &ids);
-    let rows: Vec<_> = accounts
-        .iter()
-        .map(|charter| {
-            let terms = &charter.document.terms;
-            Ok(json!({
-                "account": terms.account,
-                "address": address(&charter.document)?,
-                "template": terms.template,
-                "threshold": terms.threshold,
-                "parties": terms.parties.len(),
-            }))
-        })
-        .collect::<anyhow::Result<_>>()?;
-    output.result(&rows, || {
-        if rows.is_empty() {
-            return "no accounts yet: make one with `cohold account create`".into();
-        }
-        let line = |charter: &Signed<Charter>| {
-            let terms = &charter.document.terms;
-            let address = address(&charter.document).map(|a| a.to_string()).unwrap_or_default();
-            format!("{}  {address}  {}-of-{}", terms.account, terms.threshold, terms.parties.len())
-        };
-        accounts.iter().map(line).collect::<Vec<_>>().join("\n")
-    })
 }
 
 /// `cohold account show`.

@@ -150,8 +150,12 @@ pub(crate) enum AccountCommand {
         cohold account create --threshold 2 --party me:device --party me:recovery --party me:recovery-2 --party acme:cosigner")]
     Create(CreateArgs),
     /// List the accounts of this device.
-    #[command(after_help = "Example:\n  cohold account list")]
-    List,
+    #[command(after_help = "Examples:\n  cohold account list\n  cohold account list --all")]
+    List {
+        /// Also those that are not in force, as their making was cut off.
+        #[arg(long)]
+        all: bool,
+    },
     /// Show an account: its charter in words.
     #[command(after_help = "Example:\n  cohold account show acc_…")]
     Show {

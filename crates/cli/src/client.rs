@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use cohold_api::{
-    AccountCreate, AccountView, ApprovalCreate, BalanceQuery, BalanceView, ChainView, Page, PageQuery,
-    PartyView, Problem, RequestCreate, RequestQuery, RequestView, StatementCreate, Statements, route,
+    AccountCreate, AccountView, ApprovalCreate, BalanceQuery, BalanceView, ChainView, Health, Page,
+    PageQuery, PartyView, Problem, RequestCreate, RequestQuery, RequestView, StatementCreate, Statements,
+    route,
 };
 use cohold_model::receipt::Status;
 use cohold_model::statement::Statement;
@@ -49,6 +50,10 @@ impl Client {
     pub(crate) fn relay_url(&self) -> String {
         let base = self.base.replacen("http", "ws", 1);
         format!("{base}{}", route::RELAY)
+    }
+
+    pub(crate) async fn health(&self) -> anyhow::Result<Health> {
+        self.get(route::HEALTH, &()).await
     }
 
     pub(crate) async fn parties(&self) -> anyhow::Result<Vec<PartyView>> {

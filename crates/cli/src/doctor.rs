@@ -1,5 +1,6 @@
 //! `cohold doctor`: what is missing and how to get it.
 
+use cohold_model::account::PartyKind;
 use serde_json::json;
 
 use crate::home::Home;
@@ -16,6 +17,7 @@ struct Finding {
 pub(crate) async fn run(output: Output, home: &Home) -> anyhow::Result<()> {
     let mut findings = vec![anvil().await, folder(home), rules(home), entropy(), clock()];
     findings.push(server(home).await);
+    findings.extend(clocks(home).await);
     let rows: Vec<_> = findings
         .iter()
         .map(|f| json!({"what": f.what, "ok": f.good, "needed": f.needed, "detail": f.detail}))
@@ -129,5 +131,65 @@ async fn server(home: &Home) -> Finding {
             finding(true, true, format!("answers; parties: {}", names.join(", ")))
         }
         Err(error) => finding(false, true, format!("{error:#}")),
+    }
+}
+
+/// The clocks of the server and of the nodes of the first account, against this machine's.
+async fn clocks(home: &Home) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let Ok(client) = home.client() else { return findings };
+    if let Ok(health) = client.health().await {
+        findings.push(apart("server", health.now));
+    }
+    let first = home.accounts().ok().and_then(|accounts| accounts.into_iter().next());
+    let Some(charter) = first.map(|charter| charter.document) else { return findings };
+    let Ok(said) = client.statements(charter.terms.account).await else { return findings };
+    let fresh =
+        |party: &cohold_model::PartyName| !said.missing.iter().any(|missing| missing == party.as_str());
+    for statement in &said.statements {
+        let party = &statement.document.party;
+        let Some((_, card)) = charter.terms.party(party) else { continue };
+        let is_node = matches!(card.kind, PartyKind::Cosigner | PartyKind::Guardian);
+        if is_node && fresh(party) && statement.is_signed_by(party, &card.identity) {
+            findings.push(apart(party.as_str(), statement.document.issued_at));
+        }
+    }
+    findings
+}
+
+/// Another clock against this one: parties take what is off by up to an hour.
+fn apart(whose: &str, theirs: u64) -> Finding {
+    let ours = cohold_node::now();
+    let (seconds, way) = (ours.abs_diff(theirs), if theirs < ours { "behind" } else { "ahead of" });
+    let about = match seconds {
+        0..=5 => "agrees with this machine's".into(),
+        6..=119 => format!("is {seconds} seconds {way} this machine's"),
+        120..=7199 => format!("is {} minutes {way} this machine's", seconds / 60),
+        _ => format!("is {} hours {way} this machine's", seconds / 3600),
+    };
+    let good = seconds < CLOCK_SECONDS_MAX;
+    let help = if good { "" } else { ": set whichever is wrong, or payments are refused as expired" };
+    Finding { what: "clock", good, needed: false, detail: format!("that of `{whose}` {about}{help}") }
+}
+
+/// From here on a payment of ten minutes may be refused.
+const CLOCK_SECONDS_MAX: u64 = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_are_compared_in_words() {
+        let now = cohold_node::now();
+        for (theirs, good, says) in [
+            (now, true, "agrees with this machine's"),
+            (now - 60, true, "seconds behind this machine's"),
+            (now + 3_600, false, "minutes ahead of this machine's: set"),
+            (now - 36_000, false, "is 10 hours behind this machine's: set"),
+        ] {
+            let found = apart("cosigner", theirs);
+            assert!(found.good == good && found.detail.contains(says), "{}", found.detail);
+        }
     }
 }

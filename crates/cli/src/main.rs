@@ -16,6 +16,7 @@ mod doctor;
 mod home;
 mod leave;
 mod output;
+mod own_accounts;
 mod recovery;
 mod request;
 mod send;
@@ -62,14 +63,14 @@ fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
 async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
     let home = || Home::locate(&cli.global);
     if cli.command.uses_accounts() {
-        account::take_up(output, &home()?).await?;
+        own_accounts::take_up(output, &home()?).await?;
     }
     match &cli.command {
         Command::Dev(args) => dev::run(output, &cli.global, args).await,
         Command::Doctor => doctor::run(output, &home()?).await,
         Command::Demo(args) => demo::run(output, args).await,
         Command::Account(AccountCommand::Create(args)) => account::create(output, &home()?, args).await,
-        Command::Account(AccountCommand::List) => account::list(output, &home()?),
+        Command::Account(AccountCommand::List { all }) => own_accounts::list(output, &home()?, *all),
         Command::Account(AccountCommand::Show { account }) => account::show(output, &home()?, *account),
         Command::Address { account } => account::show_address(output, &home()?, *account),
         Command::Balance(args) => balance::balance(output, &home()?, args).await,

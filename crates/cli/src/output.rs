@@ -134,6 +134,22 @@ pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
+/// Refuses a file with a secret that others on this machine can read, as ssh does with its keys. Pipes
+/// and the like are whoever made them's.
+fn check_private(file: &std::path::Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Ok(metadata) = std::fs::metadata(file) else { return Ok(()) };
+    if !metadata.is_file() || metadata.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let file = file.display();
+    Err(Failure::error(
+        Exit::Failed,
+        "readable-secret",
+        format!("`{file}` holds a secret and others can read it: chmod 600 {file}"),
+    ))
+}
+
 /// Reads a secret from a file, else from an environment variable, else by a prompt.
 pub(crate) fn secret(
     file: Option<&std::path::Path>,
@@ -142,6 +158,7 @@ pub(crate) fn secret(
 ) -> anyhow::Result<zeroize::Zeroizing<String>> {
     use anyhow::Context as _;
     if let Some(file) = file {
+        check_private(file)?;
         let text =
             std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
         return Ok(zeroize::Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()));

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::approve::{approve, let_go, own_card};
 use crate::args::{SendArgs, WaitArg};
+use crate::balance::shortage;
 use crate::checked::{Followed, check_plan, own, shown};
 use crate::client::{Client, Patience};
 use crate::home::{DEVICE, Device, Home};
@@ -26,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const PLANS_MAX: u32 = 5;
 /// The code of a plan that another request of the account has outdated.
 const OUTDATED: &str = "plan-outdated";
+/// The code of a payment that the account has too little for.
+const SHORT: &str = "insufficient-balance";
 /// How long to pause when the server would not wait.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -54,7 +57,11 @@ pub(crate) async fn with_server(output: Output, home: &Home, args: &SendArgs) ->
 }
 
 fn is_outdated(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == OUTDATED)
+    is(error, OUTDATED)
+}
+
+fn is(error: &anyhow::Error, code: &str) -> bool {
+    error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == code)
 }
 
 /// One request on its way, as this device follows it.
@@ -83,7 +90,13 @@ async fn once(output: Output, home: &Home, args: &SendArgs) -> anyhow::Result<Va
     };
     let view = match found {
         Some(view) => own(view, &wanted)?,
-        None => plan_it(output, &client, &patience, &wanted).await?,
+        None => match plan_it(output, &client, &patience, &wanted).await {
+            Err(error) if is(&error, SHORT) => {
+                let told = shortage(&client, &charter, &wanted, &device.rules).await;
+                return Err(told.map_or(error, |told| Failure::error(Exit::Failed, SHORT, told)));
+            }
+            planned => planned?,
+        },
     };
     let approved = device.keeper.store().approval_exists(args.account, request)?;
     let book = device.rules.token_book();

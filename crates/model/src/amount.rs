@@ -73,6 +73,12 @@ impl Amount {
         if fraction.is_empty() { whole.into() } else { format!("{whole}.{fraction}") }
     }
 
+    /// What is left, or `None` where it is too little.
+    #[must_use]
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self)
+    }
+
     /// The sum, or `None` where it does not fit.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {

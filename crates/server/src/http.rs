@@ -1,7 +1,7 @@
 //! The REST API: every handler authenticates, parses, calls one operation and answers.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use axum::extract::rejection::BytesRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -75,7 +75,8 @@ async fn misused() -> Failure {
 }
 
 async fn health() -> Json<Health> {
-    Json(Health { ok: true, version: env!("CARGO_PKG_VERSION").into() })
+    let now = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+    Json(Health { ok: true, version: env!("CARGO_PKG_VERSION").into(), now })
 }
 
 async fn relay(

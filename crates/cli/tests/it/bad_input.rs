@@ -36,7 +36,7 @@ fn bad_input_is_named_and_signs_nothing() {
 
 fn payments(world: &World, account: &Account) {
     let good = new_address();
-    let token = world.chain.token.clone();
+    let contract = world.chain.token.clone();
     let send = |to: &str, amount: &str, more: &[&str]| {
         let words = ["send", &account.id, "--to", to, "--amount", amount, "--yes"];
         more.iter().fold(world.device(words), |cli, word| cli.arg(word))
@@ -51,14 +51,22 @@ fn payments(world: &World, account: &Account) {
     amount("0.0000000000000000001", "bad-amount", "has 19 decimals");
     amount(&"9".repeat(80), "bad-amount", "256-bit");
     check(send(&good, &"9".repeat(60), &[]), 2, "bad-amount", "256-bit");
-    check(send(&good, "10.1", &[]), 1, "insufficient-balance", "");
-    check(send(&good, "1000.1", &["--token", "TST"]), 1, "insufficient-balance", "");
+    let fund = format!("fund {} with 0.1 ", account.address);
+    check(send(&good, "10.1", &[]), 1, "insufficient-balance", "has 10 ETH and was to send 10.1 ETH");
+    check(send(&good, "10.1", &[]), 1, "insufficient-balance", &format!("{fund}ETH or more"));
+    check(send(&good, "10", &[]), 1, "insufficient-balance", "too little for 10 ETH and the fees");
+    let token = &["--token", "TST"];
+    check(send(&good, "1000.1", token), 1, "insufficient-balance", "has 1000 TST and was to send 1000.1 TST");
+    check(send(&good, "1000.1", token), 1, "insufficient-balance", &format!("{fund}TST or more"));
+    world.chain.set_balance(&account.address, 1);
+    check(send(&good, "1", token), 1, "insufficient-balance", "fees, which are paid in ETH");
+    world.chain.set_balance(&account.address, 1000 * CENT);
     check(send(&good, "1", &["--token", "XYZ"]), 2, "unknown-token", "`XYZ`");
     check(send(&good, "1", &["--token", &new_address()]), 2, "unknown-token", "rules file");
     check(send(&good, "1", &["--token", "0x12"]), 2, "bad-address", "`0x12` is not an address");
     check(send(&good, "1", &["--chain", "1"]), 2, "unknown-chain", "31337 (local)");
     check(send(&good, "1", &["--with", "nobody"]), 2, "unknown-party", "`nobody`");
-    check(send(&token, "1", &["--token", "TST"]), 1, "bad-address", "token's own contract");
+    check(send(&contract, "1", &["--token", "TST"]), 1, "bad-address", "token's own contract");
 
     let swap = |c: char| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
     let (at, letter) = good.char_indices().skip(2).find(|(_, c)| c.is_ascii_alphabetic()).unwrap();
@@ -158,6 +166,10 @@ fn accounts(world: &World) {
     }
     check(at_new(), 2, "no-terminal", "COHOLD_PIN");
     check(at_new().arg("--pin-file").arg("/nowhere/pin"), 1, "failed", "`/nowhere/pin`");
+    let pin = home.join("pin");
+    std::fs::write(&pin, PIN).unwrap();
+    std::fs::set_permissions(&pin, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+    check(at_new().arg("--pin-file").arg(&pin), 1, "readable-secret", "chmod 600");
     assert!(!home.join("device.json").exists(), "no device was made");
 
     let pins = std::fs::read_to_string(home.join("pins.toml")).unwrap();

@@ -218,8 +218,25 @@ fn the_device_crashes_while_an_account_is_made() {
         let (device, server) = world.listed();
         assert_eq!(device, server, "{point}");
     }
+    // A folder of the user's own is remembered: the file gets its final name there.
+    let drawer = world.path("drawer");
+    let create = world.device(["account", "create", "--recovery-dir", drawer.to_str().unwrap()]);
+    create.env("COHOLD_CRASH_AT", "recovery.activate.before").run().crashed("recovery.activate.before");
+    let (device, _) = world.listed();
+    let named = device.iter().filter(|id| drawer.join(format!("{id}-recovery.txt")).exists()).count();
+    assert_eq!(named, 1, "{device:?}");
+    let id = device.iter().find(|id| drawer.join(format!("{id}-recovery.txt")).exists()).unwrap();
+    let usual = world.path(&format!("device/recovery/{id}-recovery.txt"));
+    std::fs::rename(drawer.join(usual.file_name().unwrap()), usual).unwrap();
+
     world.create(&[]);
     assert_whole(&world, "all");
+    // What never came into force is listed where it is asked for, and marked.
+    let all = world.device(["account", "list", "--all"]).run().done();
+    let (in_force, rest): (Vec<&Value>, Vec<&Value>) =
+        all.as_array().unwrap().iter().partition(|row| row["in_force"] == true);
+    assert_eq!(in_force.len(), world.listed().0.len());
+    assert!(!rest.is_empty() && rest.iter().all(|row| row["in_force"] == false), "{all}");
     // In four of the cases all parties had signed, and the account was taken up.
     assert!(world.listed().0.len() > 4, "{:?}", world.listed());
 }

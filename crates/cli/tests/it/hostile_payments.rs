@@ -7,7 +7,7 @@ use cohold_chain_evm::plan::{Facts, Funds};
 use cohold_model::{Amount, Intent};
 use serde_json::{Value, json};
 
-use crate::chain::new_address;
+use crate::chain::{CENT, new_address};
 use crate::liar::{Answer, Liar};
 use crate::process::Cli;
 use crate::world::{Account, World, new_request};
@@ -306,6 +306,48 @@ fn a_request_that_is_asked_for_twice_gets_one_nonce() {
         let paid = stage.world.pay(&stage.account, &to, &request).run().done();
         stage.world.assert_paid_once(&stage.account, &to, nonce, &paid);
     }
+}
+
+/// Another payment came first, says the server, and keeps the approval. The device makes the request void
+/// before it pays under another id; the kept approval is worth nothing any more.
+#[test]
+fn what_is_planned_anew_is_never_signed_twice() {
+    let Some(stage) = Stage::set() else { return };
+    let kept: Arc<Mutex<Option<(String, Value)>>> = Arc::default();
+    let keep = Arc::clone(&kept);
+    stage.liar.tell(move |call, honest| {
+        let mut kept = keep.lock().unwrap();
+        if call.is("POST", APPROVALS) && kept.is_none() {
+            *kept = Some((call.path.clone(), call.body.clone()));
+            return problem(409, "plan-outdated");
+        }
+        let (status, value) = honest(call);
+        Answer::Json(status, value)
+    });
+    let (to, nonce) = (new_address(), stage.nonce());
+    let words = ["send", &stage.account.id, "--to", &to, "--amount", "0.01", "--yes"];
+    let paid = stage.world.device(words).env("COHOLD_SERVER", &stage.liar.url).run().done();
+    let (path, approval) = kept.lock().unwrap().take().unwrap();
+    let first = path.split('/').nth(3).unwrap().to_owned();
+    assert_ne!(paid["request"], json!(first));
+
+    // The first approval is used after all, while the device is at the relay for something else.
+    let (status, answer) = stage.world.api("POST", path.split('?').next().unwrap(), Some(approval)).unwrap();
+    assert!(status == 200 || status == 409, "{status}: {answer}");
+    stage.old_answer();
+    let (code, message) = stage.world.pay(&stage.account, &to, &first).run().failed(1);
+    assert!(["refused", "plan-outdated", "given-up"].contains(&code.as_str()), "{code}: {message}");
+    assert_eq!((stage.world.chain.balance(&to), stage.nonce()), (CENT, nonce + 2));
+    stage.liar.tell(move |call, honest| match call {
+        _ if call.is("GET", REQUEST) => problem(404, "not-found"),
+        _ if call.is("POST", REQUESTS) => Answer::Json(201, invented(&call.body["intent"], nonce)),
+        _ => {
+            let (status, value) = honest(call);
+            Answer::Json(status, value)
+        }
+    });
+    let (code, message) = stage.pay(&to, &first).run().failed(1);
+    assert!(code == "given-up" && !stage.has_approved(), "{code}: {message}");
 }
 
 fn problem(status: u16, code: &str) -> Answer {

@@ -1,0 +1,128 @@
+//! The accounts that this device has a share of: those in force, and those whose making was cut off.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use cohold_model::AccountId;
+use cohold_model::charter::Charter;
+use cohold_party::create::check_activation;
+use cohold_store::PartyStore;
+use cohold_vault::file::{private_folder, private_replace};
+use serde_json::{Value, json};
+
+use crate::account::address;
+use crate::home::{DEVICE, Home};
+use crate::output::{Failure, Output};
+use crate::recovery::finish_all;
+
+/// The most folders of recovery files that are remembered.
+const FOLDERS_MAX: usize = 100;
+
+/// Takes up accounts whose making was cut off after this device had signed: those that the others
+/// finished come into force here as well. A server that is away leaves them as they are.
+pub(crate) async fn take_up(output: Output, home: &Home) -> anyhow::Result<()> {
+    let path = home.path("device.sqlite");
+    if !path.exists() {
+        return Ok(());
+    }
+    let store = PartyStore::open(&path)?;
+    for own in store.account_pending()? {
+        let account = own.terms.account;
+        let Ok(client) = home.client() else { return Ok(()) };
+        let charter = match client.account(account).await {
+            Ok(view) => view.charter,
+            Err(error) => {
+                tracing::info!(%account, "an account that was cut off cannot be asked for: {error:#}");
+                match error.downcast_ref::<Failure>() {
+                    Some(failure) if failure.code == "server-unreachable" => return Ok(()),
+                    _ => continue,
+                }
+            }
+        };
+        let Some(charter) = charter else { continue };
+        // What a server says must not keep the device from its other accounts.
+        if let Err(error) = check_activation(&charter, &own, &DEVICE.parse()?) {
+            output.progress(&format!("account {account} is not taken into force: {error}"));
+            continue;
+        }
+        store.account_activate(&charter)?;
+        output.progress(&format!("account {account}, whose making was cut off, is in force"));
+    }
+    Ok(())
+}
+
+/// `cohold account list`. Accounts that are not in force have an address as well, which nobody should
+/// send to: a party of theirs may have no share.
+pub(crate) fn list(output: Output, home: &Home, all: bool) -> anyhow::Result<()> {
+    let accounts: Vec<Charter> = home.accounts()?.into_iter().map(|charter| charter.document).collect();
+    let ids: Vec<AccountId> = accounts.iter().map(|charter| charter.terms.account).collect();
+    for folder in folders(home) {
+        finish_all(&folder, &ids);
+    }
+    let path = home.path("device.sqlite");
+    let pending = if path.exists() { PartyStore::open(&path)?.account_pending()? } else { Vec::new() };
+    if !all && !pending.is_empty() {
+        let told =
+            "accounts are not in force, as their making was cut off: `cohold account list --all` names them";
+        output.progress(&format!("{} {told}", pending.len()));
+    }
+    let listed = accounts.iter().map(|charter| (charter, true));
+    let rest = pending.iter().filter(|_| all).map(|charter| (charter, false));
+    let rows: Vec<Value> = listed
+        .chain(rest)
+        .map(|(charter, in_force)| row(charter, in_force))
+        .collect::<anyhow::Result<_>>()?;
+    output.result(&rows, || {
+        if rows.is_empty() {
+            return "no accounts yet: make one with `cohold account create`".into();
+        }
+        rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    })
+}
+
+fn row(charter: &Charter, in_force: bool) -> anyhow::Result<Value> {
+    let terms = &charter.terms;
+    Ok(json!({
+        "account": terms.account,
+        "address": address(charter)?,
+        "template": terms.template,
+        "threshold": terms.threshold,
+        "parties": terms.parties.len(),
+        "in_force": in_force,
+    }))
+}
+
+fn line(row: &Value) -> String {
+    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let number = |name: &str| row.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let in_force = row.get("in_force").and_then(Value::as_bool).unwrap_or_default();
+    let place = if in_force { text("address") } else { "not in force: send nothing to it".into() };
+    format!("{}  {place}  {}-of-{}", text("account"), number("threshold"), number("parties"))
+}
+
+/// Remembers where recovery files are written, so that one whose account was cut off and comes into force
+/// later gets its final name there too.
+pub(crate) fn folder_note(home: &Home, folder: &Path) -> anyhow::Result<()> {
+    let folder = std::path::absolute(folder).context("the folder of the recovery files has no name")?;
+    let mut known = folders(home);
+    let Some(text) = folder.to_str().filter(|text| !text.contains('\n') && !known.contains(&folder)) else {
+        return Ok(());
+    };
+    private_folder(&home.folder)?;
+    known.push(text.into());
+    let first = known.len().saturating_sub(FOLDERS_MAX);
+    let lines: Vec<&str> = known.iter().skip(first).filter_map(|folder| folder.to_str()).collect();
+    Ok(private_replace(&home.path(FOLDERS), (lines.join("\n") + "\n").as_bytes())?)
+}
+
+/// Where recovery files of this device were written; a folder that is gone does no harm.
+fn folders(home: &Home) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(home.path(FOLDERS)).unwrap_or_default();
+    let noted = text.lines().map(PathBuf::from);
+    let mut folders: Vec<PathBuf> =
+        std::path::absolute(home.path("recovery")).into_iter().chain(noted).collect();
+    folders.dedup();
+    folders
+}
+
+const FOLDERS: &str = "recovery.folders";
