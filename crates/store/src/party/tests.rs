@@ -283,6 +283,27 @@ fn a_void_request_is_never_counted_and_a_counted_one_never_void() -> Result {
     Ok(())
 }
 
+/// As `docs/operations.md` has an operator enter a ban that a restored database has forgotten.
+#[test]
+fn a_ban_can_be_entered_by_hand() -> Result {
+    let manual = include_str!("../../../../docs/operations.md");
+    let start = manual.find("INSERT INTO bans").ok_or("the manual has no such line")?;
+    let sql = manual[start..].split('`').next().unwrap_or_default();
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("party.sqlite");
+    let (id, proposal) = (account(1)?, proposal(account(1)?)?);
+    let charter = charter(&proposal);
+    let store = PartyStore::open(&path)?;
+    store.account_begin(&proposal, keygen_session(&proposal), 1)?;
+    store.account_keep(&charter, "dkls23", &SealedKey { share: vec![1], auxiliary: vec![2] }, 5)?;
+    store.account_activate(&signed(&charter)?)?;
+    drop(store);
+    Connection::open(&path)?.execute_batch(&sql.replace("acc_…", &id.to_string()))?;
+    let active = PartyStore::open(&path)?.account_show(id)?.ok_or("not active")?;
+    assert_eq!(active.banned, vec![PartyIndex::try_from(2)?]);
+    Ok(())
+}
+
 fn pay(amount: u128) -> Action {
     Action::Transfer { asset: Asset::Native, to: "bo".into(), amount: Amount::from(amount) }
 }

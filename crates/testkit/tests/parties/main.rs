@@ -5,5 +5,6 @@ mod honest;
 mod orders;
 mod peers;
 mod restart;
+mod restored;
 mod spending;
 mod words;
