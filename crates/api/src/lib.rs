@@ -11,7 +11,7 @@ use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Approval, Asset, Intent, Plan};
 use cohold_model::receipt::Status;
 use cohold_model::statement::Statement;
-use cohold_model::{AccountId, Amount, HexBytes, RequestId};
+use cohold_model::{AccountId, Amount, Digest, HexBytes, IdentityKey, RequestId};
 use serde::{Deserialize, Serialize};
 
 /// Paths, relative to the server's URL.
@@ -31,6 +31,14 @@ pub mod route {
     /// `GET`: [`super::Statements`] of the account's parties, fresh ones of its connected nodes. `POST`
     /// [`super::StatementCreate`]: a party's word about itself; answers with the same.
     pub const STATEMENTS: &str = "/v1/accounts/{account}/statements";
+    /// `GET`: [`super::IssuerView`], who issues certificates here.
+    pub const ISSUER: &str = "/v1/issuer";
+    /// `POST`: asks the parties and issues the account's next certificate, answered as the file itself,
+    /// byte for byte. `GET` with [`super::PageQuery`] a [`super::Page`] of [`super::CertificateView`],
+    /// oldest first.
+    pub const CERTIFICATES: &str = "/v1/accounts/{account}/certificates";
+    /// `GET`: an earlier certificate, byte for byte.
+    pub const CERTIFICATE: &str = "/v1/accounts/{account}/certificates/{number}";
     /// `GET` with [`super::BalanceQuery`]: [`super::BalanceView`].
     pub const BALANCE: &str = "/v1/accounts/{account}/balance";
     /// `POST` [`super::RequestCreate`], `GET` with [`super::PageQuery`] a [`super::Page`] of [`super::RequestView`].
@@ -181,6 +189,29 @@ pub struct Statements {
     pub statements: Vec<Signed<Statement>>,
     /// Nodes that did not answer in time; what stands here of them may be old.
     pub missing: Vec<String>,
+}
+
+/// Who issues certificates. The key is the server's claim until it is pinned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuerView {
+    /// Its Ed25519 key.
+    pub identity: IdentityKey,
+    /// To compare by eye and to pin.
+    pub fingerprint: String,
+    /// What the deployment declares about who runs what (`custody.toml`), as it stands in certificates;
+    /// `{}` where it declares nothing.
+    pub declared: serde_json::Value,
+}
+
+/// Where a certificate stands in its account's chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateView {
+    /// Counts from 1.
+    pub number: u64,
+    /// Its digest, which the next one names.
+    pub digest: Digest,
+    /// Seconds since 1970.
+    pub issued_at: u64,
 }
 
 /// Which balance.

@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::account_create::Creations;
+use crate::certificates::Issuer;
 use crate::charters::Charters;
 use crate::error::Error;
 use crate::follow::Follower;
@@ -55,6 +56,7 @@ pub struct Coordinator {
     hub: Arc<Hub>,
     chains: BTreeMap<u64, ChainEntry>,
     clock: Clock,
+    pub(crate) issuer: Arc<Issuer>,
     /// Who said hello, for those who wait for a party.
     hellos: broadcast::Sender<IdentityKey>,
     stopped: watch::Sender<bool>,
@@ -70,9 +72,16 @@ pub struct Coordinator {
 impl Coordinator {
     /// A coordinator that does nothing yet; [`Coordinator::start`] sets it to work.
     #[must_use]
-    pub fn new(store: ServerStore, hub: Arc<Hub>, chains: Vec<ChainEntry>, clock: Clock) -> Arc<Self> {
+    pub fn new(
+        store: ServerStore,
+        hub: Arc<Hub>,
+        chains: Vec<ChainEntry>,
+        clock: Clock,
+        issuer: Issuer,
+    ) -> Arc<Self> {
         let follower = Follower::new(chains.iter().map(|entry| entry.view.chain_id));
         Arc::new(Self {
+            issuer: Arc::new(issuer),
             store: Arc::new(store),
             hub,
             chains: chains.into_iter().map(|entry| (entry.view.chain_id, entry)).collect(),

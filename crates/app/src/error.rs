@@ -5,6 +5,7 @@ use cohold_chain_evm::address::AddressError;
 use cohold_chain_evm::effect::IntentError;
 use cohold_chain_evm::plan::{FundsError, PlanError};
 use cohold_chain_io::{FactsError, RpcError, TokenError};
+use cohold_custody::certificate::DraftError;
 use cohold_model::account::TermsError;
 use cohold_model::receipt::Status;
 use cohold_model::{AccountId, PartyName, RequestId};
@@ -132,6 +133,20 @@ pub enum Error {
         "another request of the account was approved first and took the nonce: nothing was signed, ask for a new request"
     )]
     PlanOutdated,
+    /// No certificate can be made.
+    #[error("no certificate can be made: {0}")]
+    Certificate(#[from] DraftError),
+    /// No such certificate.
+    #[error("account `{account}` has no certificate {number}: list them to find the right one")]
+    CertificateUnknown {
+        /// The account.
+        account: AccountId,
+        /// The number that was asked for.
+        number: u64,
+    },
+    /// Certificates are kept for ever.
+    #[error("the account has got too many certificates today: take the last one")]
+    CertificatesTooMany,
     /// More waits than the coordinator keeps.
     #[error("the account has too many open requests: settle some of them first")]
     Busy,
@@ -208,7 +223,9 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::AccountUnknown(_) | Self::RequestUnknown(_) => "not-found",
+            Self::AccountUnknown(_) | Self::RequestUnknown(_) | Self::CertificateUnknown { .. } => {
+                "not-found"
+            }
             Self::Cursor => "invalid-cursor",
             Self::Limit(_) => "invalid-limit",
             Self::IdempotencyMismatch(_) | Self::IdempotencyKey(_) => "idempotency-mismatch",
@@ -236,7 +253,8 @@ impl Error {
             Self::SignersOffline { .. } => "signers-offline",
             Self::RequestNotPending { .. } => "request-not-pending",
             Self::PlanOutdated => "plan-outdated",
-            Self::Busy => "busy",
+            Self::Certificate(_) => "certificate-impossible",
+            Self::Busy | Self::CertificatesTooMany => "busy",
             Self::Stopping => "stopping",
             Self::Store(_) | Self::Corrupt(_) => "internal",
         }
@@ -246,7 +264,9 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::AccountUnknown(_) | Self::RequestUnknown(_) => Class::NotFound,
+            Self::AccountUnknown(_) | Self::RequestUnknown(_) | Self::CertificateUnknown { .. } => {
+                Class::NotFound
+            }
             Self::Cursor
             | Self::Limit(_)
             | Self::IdempotencyKey(_)
@@ -271,10 +291,13 @@ impl Error {
             | Self::Funds(_)
             | Self::TokenUnknown(_)
             | Self::WouldFail(_)
+            | Self::Certificate(_)
             | Self::Plan(_) => Class::Impossible,
-            Self::ChainMismatch(..) | Self::ChainUnreachable(..) | Self::Busy | Self::Stopping => {
-                Class::Unavailable
-            }
+            Self::ChainMismatch(..)
+            | Self::ChainUnreachable(..)
+            | Self::Busy
+            | Self::CertificatesTooMany
+            | Self::Stopping => Class::Unavailable,
             Self::Store(_) | Self::Corrupt(_) => Class::Internal,
         }
     }

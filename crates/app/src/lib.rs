@@ -9,6 +9,7 @@
 pub mod account_create;
 pub mod account_list;
 pub mod approval_add;
+pub mod certificates;
 pub mod charters;
 mod coordinator;
 pub mod error;
@@ -24,5 +25,6 @@ pub mod statements;
 mod view;
 mod wait;
 
+pub use certificates::Issuer;
 pub use coordinator::{ChainEntry, Clock, Coordinator, system_clock};
 pub use error::{ApprovalFault, Class, Error, StatementFault};

@@ -296,6 +296,35 @@ pub(crate) enum CustodyCommand {
         /// The account.
         account: AccountId,
     },
+    /// Ask the server for a certificate, verify it here, and print it: a file that anybody can check.
+    #[command(
+        after_help = "The file is printed only if it holds; the device remembers its place in the chain.\n\n\
+        Examples:\n  cohold custody certificate acc_… > cert.json\n  \
+        cohold custody certificate acc_… --list\n  cohold custody certificate acc_… --number 1 > first.json"
+    )]
+    Certificate {
+        /// The account.
+        account: AccountId,
+        /// An earlier one, by its number.
+        #[arg(long, value_name = "N", conflicts_with = "list")]
+        number: Option<u64>,
+        /// List those that were issued.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Check a certificate with nothing but the file: signatures, times, chain; model and result are drawn again.
+    #[command(after_help = "Exit codes: 0 it holds, 1 it does not, and each reason is a line.\n\n\
+        Examples:\n  cohold custody verify cert.json\n  \
+        cohold custody verify cert.json --previous old.json --issuer 33446880284e552f33446880284e552f\n  \
+        cohold custody verify old.json --at issued --json")]
+    Verify(VerifyArgs),
+    /// Show whose certificates this device believes, or pin another key.
+    #[command(after_help = "Examples:\n  cohold custody issuer\n  \
+        cohold custody issuer 33446880284e552f33446880284e552f")]
+    Issuer {
+        /// The fingerprint to pin, as `cohold server` prints it.
+        fingerprint: Option<String>,
+    },
     /// Evaluate a model file.
     #[command(
         after_help = "Examples:\n  cohold custody evaluate model.json --json\n  cohold custody evaluate - < model.json"
@@ -371,8 +400,9 @@ pub(crate) enum CustodyCommand {
 impl CustodyCommand {
     fn uses_accounts(&self) -> bool {
         match self {
-            Self::Show { .. } => true,
+            Self::Show { .. } | Self::Certificate { .. } => true,
             Self::Evaluate { .. } | Self::Diff { .. } | Self::Fleet(_) => false,
+            Self::Verify(_) | Self::Issuer { .. } => false,
             Self::Explain { of, .. } | Self::WhatIf { of, .. } => of.account.is_some(),
             Self::Regimes { of } | Self::Draw { of, .. } => of.model_args().account.is_some(),
         }
@@ -449,6 +479,45 @@ impl std::str::FromStr for Subject {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.starts_with("acc_") { text.parse().map(Self::Account) } else { Ok(Self::File(text.into())) }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The certificate; `-` reads standard input.
+    pub(crate) file: PathBuf,
+    /// The certificate before it, which it must follow.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) previous: Option<PathBuf>,
+    /// Who must have issued it: the key, or its fingerprint.
+    #[arg(long, value_name = "KEY", value_parser = issuer_arg)]
+    pub(crate) issuer: Option<String>,
+    /// The moment of reading in seconds since 1970, or `issued`; otherwise now.
+    #[arg(long, value_name = "TIME", value_parser = at_arg)]
+    pub(crate) at: Option<AtArg>,
+}
+
+/// As of when a certificate is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AtArg {
+    /// As of when it was issued.
+    Issued,
+    /// Seconds since 1970.
+    Time(u64),
+}
+
+fn at_arg(text: &str) -> Result<AtArg, String> {
+    match text {
+        "issued" => Ok(AtArg::Issued),
+        number => number.parse().map(AtArg::Time).map_err(|_| "write seconds since 1970, or `issued`".into()),
+    }
+}
+
+fn issuer_arg(text: &str) -> Result<String, String> {
+    let hexadecimal = text.bytes().all(|b| b.is_ascii_hexdigit());
+    match text.len() {
+        32 | 64 if hexadecimal => Ok(text.to_ascii_lowercase()),
+        _ => Err("write a fingerprint of 32 hexadecimal digits, or a key of 64".into()),
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use cohold_api::{
-    AccountCreate, AccountView, ApprovalCreate, BalanceQuery, BalanceView, ChainView, Health, Page,
-    PageQuery, PartyView, Problem, RequestCreate, RequestQuery, RequestView, StatementCreate, Statements,
-    route,
+    AccountCreate, AccountView, ApprovalCreate, BalanceQuery, BalanceView, CertificateView, ChainView,
+    Health, IssuerView, Page, PageQuery, PartyView, Problem, RequestCreate, RequestQuery, RequestView,
+    StatementCreate, Statements, route,
 };
 use cohold_model::receipt::Status;
 use cohold_model::statement::Statement;
@@ -85,6 +85,32 @@ impl Client {
         let path = route::STATEMENTS.replace("{account}", &account.to_string());
         let _: StatementCreate = self.post(&path, &StatementCreate { statement }).await?;
         Ok(())
+    }
+
+    /// Who issues certificates, as the server says.
+    pub(crate) async fn issuer(&self) -> anyhow::Result<IssuerView> {
+        self.get(route::ISSUER, &()).await
+    }
+
+    /// A new certificate, byte for byte.
+    pub(crate) async fn certificate_issue(&self, account: AccountId) -> anyhow::Result<Vec<u8>> {
+        let path = route::CERTIFICATES.replace("{account}", &account.to_string());
+        self.file(self.http.post(self.url(&path, &())?)).await
+    }
+
+    /// An earlier certificate, byte for byte.
+    pub(crate) async fn certificate(&self, account: AccountId, number: u64) -> anyhow::Result<Vec<u8>> {
+        let path = route::CERTIFICATE.replace("{account}", &account.to_string());
+        let path = path.replace("{number}", &number.to_string());
+        self.file(self.http.get(self.url(&path, &())?)).await
+    }
+
+    pub(crate) async fn certificates(
+        &self,
+        account: AccountId,
+        query: &PageQuery,
+    ) -> anyhow::Result<Page<CertificateView>> {
+        self.get(&route::CERTIFICATES.replace("{account}", &account.to_string()), query).await
     }
 
     pub(crate) async fn balance(
@@ -168,21 +194,23 @@ impl Client {
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> anyhow::Result<T> {
+        let body = self.file(request).await?;
+        let answer = understood(&body).and_then(serde_json::from_value);
+        answer.map_err(|_| self.unlike("it is not what this version of Cohold understands"))
+    }
+
+    /// The body of an answer that is no problem, byte for byte.
+    async fn file(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Vec<u8>> {
         let response = request.bearer_auth(&self.token).send().await.map_err(|e| self.unreached(&e))?;
         let status = response.status();
         let body = self.bounded(response).await?;
-        let understood = serde_json::from_slice(&body).map(|mut value| {
-            plain(&mut value);
-            value
-        });
         if status.is_redirection() {
             return Err(self.unlike(&format!("it wants to be asked elsewhere ({status})")));
         }
         if status.is_success() {
-            let answer = understood.and_then(serde_json::from_value);
-            return answer.map_err(|_| self.unlike("it is not what this version of Cohold understands"));
+            return Ok(body);
         }
-        match understood.and_then(serde_json::from_value::<Problem>) {
+        match understood(&body).and_then(serde_json::from_value::<Problem>) {
             Ok(problem) if is_code(&problem.code) => {
                 let words: String = problem.detail.chars().take(WORDS_MAX).collect();
                 Err(Failure::error(Exit::Failed, &problem.code, words))
@@ -233,6 +261,14 @@ impl Client {
             ),
         )
     }
+}
+
+/// An answer as JSON, of plain characters only.
+fn understood(body: &[u8]) -> serde_json::Result<serde_json::Value> {
+    serde_json::from_slice(body).map(|mut value| {
+        plain(&mut value);
+        value
+    })
 }
 
 /// A code as problems have it: it is shown, and programs compare it.

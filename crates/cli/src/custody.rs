@@ -1,7 +1,10 @@
 //! `cohold custody`: the model of an account or of a file, evaluated, compared, asked.
 
+pub(crate) mod certificate;
 pub(crate) mod draw;
 pub(crate) mod fleet;
+pub(crate) mod issuer;
+pub(crate) mod verify;
 pub(crate) mod word;
 
 use std::collections::BTreeMap;
@@ -9,6 +12,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use cohold_api::Statements;
+use cohold_custody::declared::Declared;
 use cohold_custody::extract::{Own, extract};
 use cohold_custody::{Evaluation, Model, diff, difference, evaluate, explain, regimes, sheet, what_if};
 use cohold_model::account::{Card, PartyKind};
@@ -52,8 +57,8 @@ pub(crate) async fn certificate(
 /// The model of an account, and the nodes that were not heard.
 async fn model_of(output: Output, home: &Home, account: AccountId) -> anyhow::Result<(Model, Vec<String>)> {
     let charter = home.account(account)?;
-    let (statements, missing) = gather(output, home, account).await;
-    let own = Own { coordinator: None, seals: own_seals(&charter.document) };
+    let Heard { statements, declared, missing } = gather(output, home, account).await;
+    let own = Own { declared, seals: own_seals(&charter.document) };
     let model = extract(&charter, &statements, &own, cohold_node::now())
         .map_err(|error| Failure::error(Exit::Failed, "model", error.to_string()))?;
     Ok((model, missing))
@@ -69,21 +74,26 @@ fn own_seals(charter: &Charter) -> BTreeMap<PartyName, Sealing> {
     charter.terms.parties.iter().filter_map(sealed).collect()
 }
 
-/// What the nodes say; a server that is away leaves everything unknown.
-async fn gather(output: Output, home: &Home, account: AccountId) -> (Vec<Signed<Statement>>, Vec<String>) {
-    let heard = match home.client() {
-        Ok(client) => client.statements(account).await,
-        Err(error) => Err(error),
+/// What a server knows of an account.
+struct Heard {
+    statements: Vec<Signed<Statement>>,
+    declared: Declared,
+    missing: Vec<String>,
+}
+
+/// What the parties say; a server that is away leaves everything unknown.
+async fn gather(output: Output, home: &Home, account: AccountId) -> Heard {
+    let asked = async {
+        let client = home.client()?;
+        let Statements { statements, missing } = client.statements(account).await?;
+        let declared = serde_json::from_value(client.issuer().await?.declared);
+        let declared = declared.context("the server's declaration is not understood")?;
+        anyhow::Ok(Heard { statements, declared, missing })
     };
-    match heard {
-        Ok(heard) => (heard.statements, heard.missing),
-        Err(error) => {
-            output.progress(&format!("the nodes were not heard: {error:#}"));
-            let server: Vec<String> =
-                "server".parse::<PartyName>().map(|name| name.to_string()).into_iter().collect();
-            (Vec::new(), server)
-        }
-    }
+    asked.await.unwrap_or_else(|error| {
+        output.progress(&format!("the nodes were not heard: {error:#}"));
+        Heard { statements: Vec::new(), declared: Declared::default(), missing: vec!["server".into()] }
+    })
 }
 
 /// `cohold custody evaluate`. The JSON is exactly the result format of the model file.
@@ -159,17 +169,22 @@ fn parse(path: &Path) -> anyhow::Result<Model> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    read_at_most(path, MODEL_BYTES_MAX, "model")
+}
+
+/// Reads a file, or standard input where it is called `-`.
+fn read_at_most(path: &Path, bytes_max: u64, what: &str) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if path == Path::new("-") {
-        std::io::stdin().take(MODEL_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        std::io::stdin().take(bytes_max + 1).read_to_end(&mut bytes)?;
     } else {
         let file =
             std::fs::File::open(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
-        file.take(MODEL_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     }
-    if bytes.len() as u64 > MODEL_BYTES_MAX {
-        let message = format!("`{}` is larger than any model", path.display());
-        return Err(Failure::error(Exit::Failed, "model", message));
+    if bytes.len() as u64 > bytes_max {
+        let message = format!("`{}` is larger than any {what}", path.display());
+        return Err(Failure::error(Exit::Failed, what, message));
     }
     Ok(bytes)
 }

@@ -78,6 +78,15 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Request(RequestCommand::List { account }) => request::list(output, &home()?, *account).await,
         Command::Request(RequestCommand::Show { request }) => request::show(output, &home()?, *request).await,
         Command::Custody(CustodyCommand::Show { account }) => custody::show(output, &home()?, *account).await,
+        Command::Custody(CustodyCommand::Certificate { account, number, list }) => match (number, list) {
+            (Some(number), _) => custody::certificate::show(output, &home()?, *account, *number).await,
+            (None, true) => custody::certificate::list(output, &home()?, *account).await,
+            (None, false) => custody::certificate::issue(output, &home()?, *account).await,
+        },
+        Command::Custody(CustodyCommand::Verify(args)) => custody::verify::run(output, args),
+        Command::Custody(CustodyCommand::Issuer { fingerprint }) => {
+            custody::issuer::run(output, &home()?, fingerprint.as_deref()).await
+        }
         Command::Custody(CustodyCommand::Evaluate { file }) => custody::evaluate_file(output, file),
         Command::Custody(CustodyCommand::Diff { old, new }) => custody::compare(output, old, new),
         Command::Custody(CustodyCommand::Explain { of, power, by }) => {

@@ -37,10 +37,12 @@ pub(crate) async fn server(output: Output, args: &ServerArgs) -> anyhow::Result<
     }
     let (ready, address) = oneshot::channel();
     tokio::spawn(async move {
-        if let Ok(address) = address.await {
+        if let Ok((address, fingerprint)) = address.await {
             let url = format!("http://{address}");
             // Whoever started this reads the line; if nobody does, the log has it as well.
-            let _ = output.result(&json!({"url": url}), || format!("serving on {url}"));
+            let _ = output.result(&json!({"url": url, "fingerprint": fingerprint}), || {
+                format!("serving on {url}; certificates are signed by {fingerprint}")
+            });
         }
     });
     Ok(cohold_server::serve(config, ready).await?)

@@ -78,6 +78,7 @@ use cohold_model::statement::{Sealing, Statement};
 use cohold_model::{PartyName, Signed};
 
 use crate::check::ModelError;
+use crate::declared::{Declared, DeclaredError};
 use crate::model::{Evidence, Kind, Model, ModelBuilder, Rule};
 use crate::needs::Needs;
 use lending::Lending;
@@ -95,11 +96,11 @@ const APPROVE: &str = "approve";
 /// Asking a node that wants no approval.
 const ASK: &str = "ask";
 
-/// What only the evaluating device can vouch for.
+/// What is known beside the parties' signed words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Own {
-    /// Who runs the coordinator; none: the charter's provider or, where it has none, one of its own.
-    pub coordinator: Option<EntityName>,
+    /// What the deployment declared.
+    pub declared: Declared,
     /// How shares are sealed that this device sealed itself: its own, and a recovery share that it
     /// made. Taken where their party has stated nothing that counts, as `asserted`; a device cannot
     /// vouch for a node, so nodes are left aside.
@@ -132,6 +133,9 @@ pub enum ExtractError {
         /// How many there are.
         count: usize,
     },
+    /// The declaration contradicts itself.
+    #[error("the declaration is refused: {0}")]
+    Declared(#[from] DeclaredError),
     /// The model does not hold together.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -149,6 +153,7 @@ pub fn extract(
     now: u64,
 ) -> Result<Model, ExtractError> {
     charter.check()?;
+    own.declared.check()?;
     let Charter { version, terms, epoch, .. } = &charter.document;
     if (*version, *epoch) != (1, Epoch::FIRST) {
         return Err(ExtractError::Version { version: *version, epoch: *epoch });
@@ -173,6 +178,18 @@ pub fn extract(
     model = rules.fold(model, ModelBuilder::rule);
     model = lending.limits().fold(model, |model, (name, limit)| model.limit(name, limit));
     Ok(places.atoms.into_iter().fold(model, |model, (name, atom)| model.atom(name, atom)).build()?)
+}
+
+/// Parties of the charter that have no current statement of their own, in the order of their names.
+/// Recovery shares never have one.
+#[must_use]
+pub fn unheard(charter: &Charter, statements: &[Signed<Statement>], now: u64) -> Vec<PartyName> {
+    let said = said::by_party(charter, statements, now);
+    let heard = |party: &PartyName| said.get(party).is_some_and(|said| said.evidence == Evidence::Signed);
+    let mut silent: Vec<_> = charter.terms.parties.iter().map(|card| card.party.clone()).collect();
+    silent.retain(|party| !heard(party));
+    silent.sort();
+    silent
 }
 
 /// How each share is sealed, as far as is known.
@@ -230,8 +247,8 @@ fn powers(terms: &Terms, places: &Places, lending: &Lending<'_>) -> Vec<Rule> {
 
 /// Who runs the coordinator.
 fn coordinator(terms: &Terms, own: &Own) -> String {
-    if let Some(declared) = &own.coordinator {
-        return declared.to_string();
+    if let Some(declared) = &own.declared.coordinator {
+        return declared.entity.to_string();
     }
     let provider = terms.entities.iter().find(|(_, role)| **role == Role::Provider);
     let other = || Names::taken(terms.entities.keys().map(EntityName::as_str)).next("provider");

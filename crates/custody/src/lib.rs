@@ -39,7 +39,9 @@
 //! - a limit without receivers lets any receiver be paid; `limit` belongs to rules for `move` only;
 //! - a rule without `evidence` is `unknown`; a guessable doubt has come true for everybody.
 
+pub mod certificate;
 mod check;
+pub mod declared;
 pub mod diff;
 pub mod draw;
 mod evaluate;

@@ -4,10 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use cohold_chain_io::Endpoint;
+use cohold_custody::declared::Declared;
 use serde::Deserialize;
 
+use crate::declaration::{self, DeclarationError};
+
 /// The largest settings file.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
+pub(crate) const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// The most chains.
 const CHAINS_MAX: usize = 64;
 
@@ -32,6 +35,9 @@ pub struct Config {
     pub database: PathBuf,
     /// The chains that can be reached.
     pub chains: Vec<ChainConfig>,
+    /// What the deployment declares about itself: `custody.toml` beside the settings file, if there is
+    /// one.
+    pub declared: Declared,
 }
 
 /// One chain.
@@ -84,6 +90,9 @@ pub enum ConfigError {
         "chain {0} is refused: give each chain its own id from 1 to 2^53 - 1, a name and a coin of 1 to 32 characters"
     )]
     Chain(u64),
+    /// The declaration beside the settings.
+    #[error(transparent)]
+    Declaration(#[from] DeclarationError),
     /// Too many chains.
     #[error("{0} chains are more than the {CHAINS_MAX} that a server takes")]
     Chains(usize),
@@ -127,6 +136,7 @@ impl Config {
         let mut config = Self::parse(&text)?;
         if let Some(folder) = path.parent() {
             config.database = folder.join(config.database);
+            config.declared = declaration::read(&folder.join("custody.toml"))?;
         }
         Ok(config)
     }
@@ -161,7 +171,7 @@ impl Config {
             let FileChain { id, name, coin, confirmations, .. } = chain;
             chains.push(ChainConfig { id, name, coin, endpoint, confirmations });
         }
-        Ok(Self { listen: file.listen, database: file.database, chains })
+        Ok(Self { listen: file.listen, database: file.database, chains, declared: Declared::default() })
     }
 }
 
@@ -175,7 +185,7 @@ fn reason_of(error: &toml::de::Error) -> String {
     "it is not what this setting takes, see the example in `cohold server --help`".into()
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|b| *b == b'\n').count().saturating_add(1)
 }
 

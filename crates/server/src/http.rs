@@ -11,13 +11,13 @@ use axum::extract::{
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use cohold_api::{
-    AccountCreate, AccountView, ApprovalCreate, BODY_BYTES_MAX, BalanceQuery, BalanceView, ChainView, Health,
-    Page, PageQuery, PartyView, RequestCreate, RequestQuery, RequestView, StatementCreate, Statements,
-    WAIT_SECONDS_MAX, route,
+    AccountCreate, AccountView, ApprovalCreate, BODY_BYTES_MAX, BalanceQuery, BalanceView, CertificateView,
+    ChainView, Health, IssuerView, Page, PageQuery, PartyView, RequestCreate, RequestQuery, RequestView,
+    StatementCreate, Statements, WAIT_SECONDS_MAX, route,
 };
 use cohold_app::{Coordinator, Error};
 use cohold_model::receipt::Receipt;
@@ -36,6 +36,9 @@ const REQUESTS_MAX: usize = 512;
 /// How much of a body that is too large is read before the client is told.
 const BODY_BYTES_DRAINED_MAX: usize = 32 * 1024 * 1024;
 
+/// Of what is JSON already.
+const JSON: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
+
 type App = State<Arc<Coordinator>>;
 type Answer<T> = Result<Json<T>, Failure>;
 
@@ -48,6 +51,9 @@ pub(crate) fn router(coordinator: Arc<Coordinator>) -> Router {
         .route(route::ACCOUNTS, post(account_create).get(account_list))
         .route(route::ACCOUNT, get(account_show))
         .route(route::STATEMENTS, get(statement_list).post(statement_create))
+        .route(route::ISSUER, get(issuer_show))
+        .route(route::CERTIFICATES, post(certificate_issue).get(certificate_list))
+        .route(route::CERTIFICATE, get(certificate_show))
         .route(route::BALANCE, get(balance_show))
         .route(route::REQUESTS, post(request_create).get(request_list))
         .route(route::REQUEST, get(request_show).delete(request_cancel))
@@ -131,6 +137,29 @@ async fn statement_create(
 ) -> Result<(StatusCode, Json<StatementCreate>), Failure> {
     app.statement_take(account, create.statement.clone()).await?;
     Ok((StatusCode::CREATED, Json(create)))
+}
+
+async fn issuer_show(State(app): App) -> Json<IssuerView> {
+    Json(app.issuer_show())
+}
+
+async fn certificate_issue(State(app): App, Named(account): Named<AccountId>) -> Result<Response, Failure> {
+    Ok((StatusCode::CREATED, JSON, app.certificate_issue(account).await?).into_response())
+}
+
+async fn certificate_list(
+    State(app): App,
+    Named(account): Named<AccountId>,
+    Asked(query): Asked<PageQuery>,
+) -> Answer<Page<CertificateView>> {
+    Ok(Json(app.certificate_list(account, query).await?))
+}
+
+async fn certificate_show(
+    State(app): App,
+    Named((account, number)): Named<(AccountId, u64)>,
+) -> Result<Response, Failure> {
+    Ok((JSON, app.certificate_show(account, number).await?).into_response())
 }
 
 async fn balance_show(

@@ -2,7 +2,9 @@
 //! decides nothing that a party does not check; what it does is in `cohold-app`.
 
 pub mod config;
+pub mod declaration;
 mod http;
+pub mod issuer;
 mod problem;
 pub mod serve;
 

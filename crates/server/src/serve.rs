@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
 use cohold_api::ChainView;
-use cohold_app::{ChainEntry, Coordinator, system_clock};
+use cohold_app::{ChainEntry, Coordinator, Issuer, system_clock};
 use cohold_chain_io::{Chain, RpcError};
 use cohold_relay::Hub;
 use cohold_store::{ServerStore, StoreError};
@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::http::router;
+use crate::issuer::{self, IssuerError};
 
 /// How long open requests have to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -25,6 +26,9 @@ pub enum ServeError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The server's identity cannot be opened.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
     /// A chain's client cannot be made.
     #[error("chain {0} cannot be asked: {1}")]
     Chain(u64, RpcError),
@@ -52,6 +56,8 @@ pub enum ServeError {
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
+    /// The fingerprint of the key that signs certificates.
+    pub fingerprint: String,
     stop: watch::Sender<bool>,
     served: JoinHandle<Result<(), ServeError>>,
 }
@@ -73,11 +79,12 @@ impl Running {
     }
 }
 
-/// Serves until SIGINT or SIGTERM. `ready` gets the address once it answers.
-pub async fn serve(config: Config, ready: oneshot::Sender<SocketAddr>) -> Result<(), ServeError> {
+/// Serves until SIGINT or SIGTERM. `ready` gets the address and the fingerprint of the key that signs
+/// certificates, once it answers.
+pub async fn serve(config: Config, ready: oneshot::Sender<(SocketAddr, String)>) -> Result<(), ServeError> {
     let mut running = spawn(config).await?;
     // Whoever started us may not care.
-    let _ = ready.send(running.address);
+    let _ = ready.send((running.address, running.fingerprint.clone()));
     tokio::select! {
         () = told_to_stop() => {}
         ended = &mut running.served => {
@@ -91,6 +98,11 @@ pub async fn serve(config: Config, ready: oneshot::Sender<SocketAddr>) -> Result
 /// Starts a server in the background; it answers when this returns.
 pub async fn spawn(config: Config) -> Result<Running, ServeError> {
     let store = ServerStore::open(&config.database)?;
+    let issuer = Issuer { identity: issuer::open(&config.database)?, declared: config.declared };
+    let fingerprint = issuer.identity.public().fingerprint();
+    if issuer.declared.is_empty() {
+        tracing::warn!("there is no custody.toml: certificates assume against the provider who runs what");
+    }
     let mut chains = Vec::with_capacity(config.chains.len());
     for chain in config.chains {
         let client = Chain::new(chain.endpoint).map_err(|error| ServeError::Chain(chain.id, error))?;
@@ -106,7 +118,7 @@ pub async fn spawn(config: Config) -> Result<Running, ServeError> {
     let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let (hub, mail) = Hub::new();
-    let coordinator = Coordinator::new(store, hub, chains, system_clock());
+    let coordinator = Coordinator::new(store, hub, chains, system_clock(), issuer);
     coordinator.start(mail).await.map_err(ServeError::Resume)?;
     let app = router(std::sync::Arc::clone(&coordinator));
     let (stop, mut stopped) = watch::channel(false);
@@ -130,7 +142,7 @@ pub async fn spawn(config: Config) -> Result<Running, ServeError> {
         ended
     });
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
-    Ok(Running { address, stop, served })
+    Ok(Running { address, fingerprint, stop, served })
 }
 
 /// Makes a token for the API. It is shown once; the database has its hash only. The server may be

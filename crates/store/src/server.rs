@@ -2,6 +2,7 @@
 //! requests on their way, the ledger of receipts, its API tokens. Nothing here is secret, and nothing here moves money.
 
 mod accounts;
+mod certificates;
 mod ledger;
 mod parties;
 mod progress;
@@ -14,13 +15,15 @@ use std::path::Path;
 use rusqlite::{Connection, Params, Row};
 
 pub use accounts::{AccountRow, AccountState};
+pub use certificates::{CertificateRow, Issued};
 pub use ledger::LedgerError;
 pub use progress::Settlement;
 pub use requests::{ApproveOutcome, OPEN_REQUESTS_MAX, RequestRow, Submission, Turn};
 
 use crate::database::{Database, Fail, StoreError};
 
-const MIGRATIONS: &[&str] = &[include_str!("server/001.sql"), include_str!("server/002.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("server/001.sql"), include_str!("server/002.sql"), include_str!("server/003.sql")];
 
 /// The database of a coordinator.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The one binary, end to end: real processes, a real local chain, kill -9.
 
 mod bad_input;
+mod certificate;
 mod chain;
 mod checker;
 mod crash;

@@ -1,6 +1,8 @@
 //! Accounts in the making, what their parties state, and what an evaluation says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 use cohold_custody::extract::{Own, extract};
 use cohold_custody::{Evaluation, Model, evaluate};
@@ -252,4 +254,13 @@ pub(crate) fn doubted(evaluation: &Evaluation, power: &str) -> Vec<String> {
 pub(crate) fn blast<'a>(evaluation: &'a Evaluation, atom: &str) -> Vec<&'a str> {
     let found = evaluation.blast.iter().find(|blast| blast.atom == atom);
     found.unwrap_or_else(|| panic!("no {atom}")).reaches.keys().map(String::as_str).collect()
+}
+
+/// Compares with a file beside the tests; `COHOLD_BLESS=1` writes it.
+pub(crate) fn golden(name: &str, found: String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/extract").join(name);
+    if std::env::var_os("COHOLD_BLESS").is_some() {
+        fs::write(&path, &found).expect("writable");
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), found, "{name}");
 }

@@ -1,6 +1,7 @@
 //! From charters and statements to models, and from models to verdicts.
 
 mod account;
+mod certificate;
 mod lending;
 mod places;
 mod statements;
@@ -8,11 +9,12 @@ mod statements;
 use std::fs;
 use std::path::Path;
 
+use cohold_custody::declared::{Declared, Operator};
 use cohold_custody::extract::Own;
 use cohold_custody::{Class, Model, sheet};
 use cohold_model::account::Role;
 
-use account::{Account, blast, doubted, enterprise, node, personal, shared, solid, verdict};
+use account::{Account, blast, doubted, enterprise, golden, node, personal, shared, solid, verdict};
 
 #[test]
 fn personal_is_self_custody() {
@@ -81,13 +83,6 @@ fn one_thing_alone_moves_nothing() {
 #[test]
 fn personal_model_and_sheet_are_pinned() {
     let model = personal().model();
-    let golden = |name: &str, found: String| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/extract").join(name);
-        if std::env::var_os("COHOLD_BLESS").is_some() {
-            fs::write(&path, &found).expect("writable");
-        }
-        assert_eq!(fs::read_to_string(&path).unwrap_or_default(), found, "{name}");
-    };
     golden("personal.json", serde_json::to_string_pretty(&model).expect("json") + "\n");
     golden("personal.sheet.txt", sheet::render(&model, &verdict(&model)));
     let bytes = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/extract/personal.json"));
@@ -107,7 +102,8 @@ fn enterprise_is_self_custody_and_its_coordinator_has_nothing() {
 #[test]
 fn the_coordinator_is_whom_the_device_names() {
     let entity = |account: Account, name: &str| {
-        let own = Own { coordinator: Some(name.parse().expect("a name")), ..Own::default() };
+        let coordinator = Some(Operator { entity: name.parse().expect("a name") });
+        let own = Own { declared: Declared { coordinator, ..Declared::default() }, ..Own::default() };
         let model = Account { own, ..account }.model();
         let entity = model.atoms()["server"].entity.clone().expect("an entity");
         (model.entities()[&entity].role.clone(), entity)

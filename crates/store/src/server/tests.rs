@@ -466,3 +466,35 @@ fn the_last_statement_of_each_party_is_kept_over_a_restart() -> Result {
     assert!(store.statement_list(account(2)?)?.is_empty());
     Ok(())
 }
+
+#[test]
+fn certificates_are_a_chain_in_which_nothing_changes() -> Result {
+    let folder = tempfile::tempdir()?;
+    let store = ServerStore::open(&folder.path().join("server.sqlite"))?;
+    store.account_insert(&proposal(account(1)?)?, 1)?;
+    let issue = |last: Option<CertificateRow>| {
+        let number = last.map_or(1, |row| row.number + 1);
+        let row = CertificateRow { number, digest: Digest([number as u8; 32]), issued_at: number * 10 };
+        Ok::<_, StoreError>(Issued { row, text: format!("{{\"number\":{number}}}") })
+    };
+    for number in 1..=3 {
+        assert_eq!(store.certificate_append(account(1)?, issue)?.row.number, number);
+    }
+    // The same number again, and one of an account that is not there.
+    let again = store.certificate_append(account(1)?, |_| issue(None));
+    assert!(again.is_err() && store.certificate_append(account(2)?, issue).is_err());
+    assert_eq!(store.certificate_show(account(1)?, 2)?.as_deref(), Some("{\"number\":2}"));
+    assert_eq!(store.certificate_show(account(1)?, 4)?, None);
+    let numbers = |after, limit| -> Result<Vec<u64>> {
+        Ok(store.certificate_list(account(1)?, after, limit)?.iter().map(|row| row.number).collect())
+    };
+    assert_eq!((numbers(0, 2)?, numbers(2, 2)?, numbers(3, 2)?), (vec![1, 2], vec![3], vec![]));
+    assert_eq!(
+        (store.certificate_count(account(1)?, 20)?, store.certificate_count(account(1)?, 31)?),
+        (2, 0)
+    );
+    let changed = |sql: &str| store.database.write::<usize, StoreError>(|tx| change(tx, sql, []));
+    assert!(changed("UPDATE certificates SET issued_at = 1").is_err());
+    assert!(changed("DELETE FROM certificates").is_err());
+    Ok(())
+}

@@ -1,0 +1,354 @@
+//! What a reader checks: signatures, times, the chain, and that model and result follow from the facts.
+
+use std::fmt;
+
+use cohold_model::charter::{Charter, CharterError};
+use cohold_model::statement::Statement;
+use cohold_model::{AccountId, Document as _, IdentityKey, PartyName, Signed};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::strict::Place;
+use super::{CLOCK_SECONDS_MAX, Certificate, ISSUER, Link, ParseError, VALID_SECONDS, parse};
+use crate::evaluate::{EvaluateError, evaluate};
+use crate::extract::{ExtractError, Own, extract, unheard};
+
+/// What a reader knows beforehand.
+#[derive(Debug, Clone, Default)]
+pub struct Expect<'a> {
+    /// The moment of reading, in seconds since 1970.
+    pub at: u64,
+    /// The account that was asked about.
+    pub account: Option<AccountId>,
+    /// The issuer's key, or its fingerprint, as text.
+    pub issuer: Option<&'a str>,
+    /// The certificate before this one.
+    pub previous: Option<Link>,
+    /// The reader's own copy of the charter.
+    pub charter: Option<&'a Signed<Charter>>,
+    /// The reader's own word, which must be in it.
+    pub statement: Option<&'a Signed<Statement>>,
+}
+
+/// A certificate that holds.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// Its place in the chain.
+    pub link: Link,
+}
+
+/// Why a certificate does not hold.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// It can be read, and these things in it are wrong.
+    #[error("the certificate does not hold: {}", Sentences(.0))]
+    Faults(Vec<Fault>),
+}
+
+impl VerifyError {
+    /// Each thing that is wrong, as a sentence.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        match self {
+            Self::Parse(error) => vec![error.to_string()],
+            Self::Faults(faults) => faults.iter().map(Fault::to_string).collect(),
+        }
+    }
+}
+
+struct Sentences<'a>(&'a [Fault]);
+
+impl fmt::Display for Sentences<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, fault) in self.0.iter().enumerate() {
+            write!(f, "{}{fault}", if position == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+/// One thing that is wrong with a certificate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Another version.
+    #[error("version {0} of certificates is not understood: use a newer release")]
+    Version(u32),
+    /// Of another account.
+    #[error("it is about account `{found}`, not about `{wanted}`")]
+    Account {
+        /// Whose it is.
+        found: AccountId,
+        /// Whose it should be.
+        wanted: AccountId,
+    },
+    /// By another issuer.
+    #[error("its issuer has the fingerprint `{found}`, not that of `{wanted}`")]
+    Issuer {
+        /// The fingerprint of who issued it.
+        found: String,
+        /// Key or fingerprint that was expected.
+        wanted: String,
+    },
+    /// Not signed by who issued it, or by others as well.
+    #[error("it is not signed by its issuer alone: something in it was changed, or it was never issued")]
+    IssuerSignature,
+    /// Its charter is not the account's.
+    #[error("its charter is that of account `{0}`")]
+    CharterAccount(AccountId),
+    /// The charter is not signed by all, or contradicts itself.
+    #[error("its charter does not hold: {0}")]
+    Charter(#[from] CharterError),
+    /// Signatures of others under the charter.
+    #[error("its charter bears a signature by somebody who is no party")]
+    CharterSignatures,
+    /// Another charter than the reader's.
+    #[error("its charter is not the one that this device keeps: somebody was shown another account")]
+    CharterForeign,
+    /// Not sorted, or a party twice.
+    #[error("its statements are not one for a party, in the order of their names, at `{0}`")]
+    StatementOrder(PartyName),
+    /// A statement that cannot be there.
+    #[error("the statement of `{party}` {fault}")]
+    Statement {
+        /// Who is said to speak.
+        party: PartyName,
+        /// What is wrong.
+        fault: StatementFault,
+    },
+    /// The reader's own word is not in it.
+    #[error(
+        "the word that this device gave as `{0}` is not in it, or an older one is: its server held it back"
+    )]
+    OwnWord(PartyName),
+    /// The list of silent parties is wrong.
+    #[error("its list of parties that were not heard is not what its statements show")]
+    Missing,
+    /// Of the future.
+    #[error("it was issued {0} s after now: set the clock, or do not trust it")]
+    Future(u64),
+    /// Too old.
+    #[error(
+        "it expired {0} s ago, as the words in it hold for 24 hours: ask for a new one, or say with `--at` which moment is meant"
+    )]
+    Expired(u64),
+    /// Its number and what it says of the one before do not fit.
+    #[error("its number is {number}, which does not fit what it says of the one before")]
+    Number {
+        /// Its number.
+        number: u64,
+    },
+    /// It does not follow the one that is known.
+    #[error(
+        "it is number {number} and does not follow number {known}, which is known: one of the two was never shown to somebody"
+    )]
+    Chain {
+        /// Its number.
+        number: u64,
+        /// The number of the one that is known.
+        known: u64,
+    },
+    /// The facts give no model.
+    #[error("its facts give no model: {0}")]
+    Extract(#[from] ExtractError),
+    /// The model is not what the facts give.
+    #[error("its model is not what its facts give, at {0}")]
+    Model(Place),
+    /// The model gives no result.
+    #[error("its model gives no result: {0}")]
+    Evaluate(#[from] EvaluateError),
+    /// The result is not what the model gives.
+    #[error("its result is not what its model gives, at {0}")]
+    Evaluation(Place),
+}
+
+/// What is wrong with a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StatementFault {
+    /// By nobody of the charter.
+    #[error("is by nobody of the charter")]
+    Party,
+    /// About something else.
+    #[error("is about another account, charter or epoch")]
+    Subject,
+    /// Not signed.
+    #[error("is not signed by that party alone")]
+    Signature,
+    /// Said after the certificate was issued.
+    #[error("was made after the certificate was issued")]
+    Future,
+}
+
+/// Reads a certificate and checks all that can be checked without anybody's help.
+///
+/// # Errors
+/// What it is that keeps the bytes from being a certificate; or all that is wrong with it.
+pub fn verify(bytes: &[u8], expect: &Expect<'_>) -> Result<Verified, VerifyError> {
+    let signed = parse(bytes)?;
+    let mut faults = Vec::new();
+    about_issuer(&signed, expect, &mut faults);
+    about_time(&signed.document, expect, &mut faults);
+    about_chain(&signed.document, expect, &mut faults);
+    about_charter(&signed.document, expect, &mut faults);
+    about_statements(&signed.document, expect, &mut faults);
+    // What rests on facts that do not hold is not worth drawing again.
+    if faults.is_empty()
+        && let Err(fault) = redraw(&signed.document)
+    {
+        faults.push(fault);
+    }
+    if !faults.is_empty() {
+        return Err(VerifyError::Faults(faults));
+    }
+    let link = Link::of(&signed.document);
+    Ok(Verified { certificate: signed.document, link })
+}
+
+fn about_issuer(signed: &Signed<Certificate>, expect: &Expect<'_>, faults: &mut Vec<Fault>) {
+    let Certificate { version, account, issuer, .. } = &signed.document;
+    if *version != 1 {
+        faults.push(Fault::Version(*version));
+    }
+    if let Some(wanted) = expect.account.filter(|wanted| wanted != account) {
+        faults.push(Fault::Account { found: *account, wanted });
+    }
+    if let Some(wanted) = expect.issuer.filter(|wanted| !is_issuer(issuer, wanted)) {
+        faults.push(Fault::Issuer { found: issuer.fingerprint(), wanted: wanted.to_owned() });
+    }
+    let by_issuer = |name: &PartyName| name.as_str() == ISSUER && signed.is_signed_by(name, issuer);
+    if signed.signatures.len() != 1 || !signed.signatures.keys().all(by_issuer) {
+        faults.push(Fault::IssuerSignature);
+    }
+}
+
+fn is_issuer(issuer: &IdentityKey, wanted: &str) -> bool {
+    issuer.to_string() == wanted || issuer.fingerprint() == wanted
+}
+
+fn about_time(certificate: &Certificate, expect: &Expect<'_>, faults: &mut Vec<Fault>) {
+    let ahead = certificate.issued_at.saturating_sub(expect.at);
+    if ahead > CLOCK_SECONDS_MAX {
+        faults.push(Fault::Future(ahead));
+    }
+    let age = expect.at.saturating_sub(certificate.issued_at);
+    if age >= VALID_SECONDS {
+        faults.push(Fault::Expired(age.saturating_sub(VALID_SECONDS)));
+    }
+}
+
+fn about_chain(certificate: &Certificate, expect: &Expect<'_>, faults: &mut Vec<Fault>) {
+    let Certificate { number, previous, .. } = *certificate;
+    if number == 0 || (number == 1) != previous.is_none() {
+        faults.push(Fault::Number { number });
+    }
+    if let Some(known) = expect.previous.filter(|known| !known.is_before(certificate)) {
+        faults.push(Fault::Chain { number, known: known.number });
+    }
+}
+
+fn about_charter(certificate: &Certificate, expect: &Expect<'_>, faults: &mut Vec<Fault>) {
+    let Certificate { account, charter, .. } = certificate;
+    let terms = &charter.document.terms;
+    if terms.account != *account {
+        faults.push(Fault::CharterAccount(terms.account));
+    }
+    if let Err(error) = charter.check() {
+        faults.push(error.into());
+    }
+    if charter.signatures.keys().any(|party| terms.party(party).is_none()) {
+        faults.push(Fault::CharterSignatures);
+    }
+    if expect.charter.is_some_and(|own| own.document != charter.document) {
+        faults.push(Fault::CharterForeign);
+    }
+}
+
+fn about_statements(certificate: &Certificate, expect: &Expect<'_>, faults: &mut Vec<Fault>) {
+    let Certificate { statements, charter, missing, issued_at, .. } = certificate;
+    for signed in statements {
+        if let Err(fault) = about_statement(certificate, signed) {
+            faults.push(Fault::Statement { party: signed.document.party.clone(), fault });
+        }
+    }
+    let parties = || statements.iter().map(|signed| &signed.document.party);
+    if let Some((_, party)) = parties().zip(parties().skip(1)).find(|(one, next)| one >= next) {
+        faults.push(Fault::StatementOrder(party.clone()));
+    }
+    if let Some(own) = expect.statement.filter(|own| !statements.contains(own)) {
+        faults.push(Fault::OwnWord(own.document.party.clone()));
+    }
+    if *missing != unheard(&charter.document, statements, *issued_at) {
+        faults.push(Fault::Missing);
+    }
+}
+
+fn about_statement(certificate: &Certificate, signed: &Signed<Statement>) -> Result<(), StatementFault> {
+    let Statement { account, party, charter: under, epoch, issued_at, .. } = &signed.document;
+    let charter = &certificate.charter.document;
+    let (_, card) = charter.terms.party(party).ok_or(StatementFault::Party)?;
+    if *account != certificate.account || *under != charter.digest() || *epoch != charter.epoch {
+        return Err(StatementFault::Subject);
+    }
+    if signed.signatures.len() != 1 || !signed.is_signed_by(party, &card.identity) {
+        return Err(StatementFault::Signature);
+    }
+    if *issued_at > certificate.issued_at.saturating_add(CLOCK_SECONDS_MAX) {
+        return Err(StatementFault::Future);
+    }
+    Ok(())
+}
+
+/// Model and result, once more from the facts.
+fn redraw(certificate: &Certificate) -> Result<(), Fault> {
+    let Certificate { charter, statements, declared, issued_at, model, evaluation, .. } = certificate;
+    let own = Own { declared: declared.clone(), ..Own::default() };
+    let drawn = extract(charter, statements, &own, *issued_at)?;
+    if drawn != *model {
+        return Err(Fault::Model(difference("/document/model", &drawn, model)));
+    }
+    let found = evaluate(&drawn)?;
+    if found != *evaluation {
+        return Err(Fault::Evaluation(difference("/document/evaluation", &found, evaluation)));
+    }
+    Ok(())
+}
+
+/// Where two things differ first.
+fn difference<T: Serialize>(within: &str, one: &T, other: &T) -> Place {
+    let place = within.split('/').skip(1).fold(Place::default(), |place, segment| place.below(segment));
+    let value = |thing: &T| serde_json::to_value(thing).unwrap_or(Value::Null);
+    first(place, &value(one), &value(other))
+}
+
+fn first(place: Place, one: &Value, other: &Value) -> Place {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let differs = one.keys().chain(other.keys()).find(|key| one.get(*key) != other.get(*key));
+            match differs {
+                Some(key) => descend(place.below(key), one.get(key), other.get(key)),
+                None => place,
+            }
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            let most = one.len().max(other.len());
+            match (0..most).find(|index| one.get(*index) != other.get(*index)) {
+                Some(index) => descend(place.below(&index.to_string()), one.get(index), other.get(index)),
+                None => place,
+            }
+        }
+        _ => place,
+    }
+}
+
+fn descend(place: Place, one: Option<&Value>, other: Option<&Value>) -> Place {
+    match (one, other) {
+        (Some(one), Some(other)) => first(place, one, other),
+        _ => place,
+    }
+}
