@@ -596,4 +596,10 @@ pub(crate) struct BenchArgs {
     /// Accounts in the co-signer's database for the figure of a full one.
     #[arg(long, default_value_t = 100_000)]
     pub(crate) accounts: u32,
+    /// Accounts of a fleet whose custody is evaluated.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=131_072))]
+    pub(crate) fleet: u32,
+    /// Measure the fleet only.
+    #[arg(long)]
+    pub(crate) only_fleet: bool,
 }

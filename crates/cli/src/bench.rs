@@ -3,6 +3,7 @@
 
 mod crowd;
 mod custody;
+mod fleet;
 mod machine;
 mod pay;
 mod raw;
@@ -62,10 +63,13 @@ pub(crate) async fn run(output: Output, args: &BenchArgs) -> anyhow::Result<()> 
         report.note("this is a debug build: its figures mean nothing; use `cargo xtask bench`");
     }
     report.note(machine::describe());
-    output.progress("the raw engine and plain signatures …");
-    let (mut report, peers) = tokio::task::spawn_blocking(move || peers(report)).await??;
-    let peers = Arc::new(peers);
-    processes(output, args, folder.path(), &peers, &mut report).await?;
+    if !args.only_fleet {
+        output.progress("the raw engine and plain signatures …");
+        let (measured, peers) = tokio::task::spawn_blocking(move || peers(report)).await??;
+        report = measured;
+        let peers = Arc::new(peers);
+        processes(output, args, folder.path(), &peers, &mut report).await?;
+    }
     for (atoms, target) in [(12, Some(1.0)), (16, None), (20, Some(100.0))] {
         let took = milliseconds(custody::evaluation(atoms)?);
         report.value(
@@ -74,6 +78,12 @@ pub(crate) async fn run(output: Output, args: &BenchArgs) -> anyhow::Result<()> 
             took,
             target.map_or(Target::None, Target::AtMost),
         );
+    }
+    for run in fleet::runs(output, folder.path(), args.fleet).await? {
+        let name = format!("fleet of {} accounts of 12 atoms, {}", args.fleet, run.what);
+        report.value(&name, "s", run.seconds, Target::AtMost(fleet::SECONDS_MAX));
+        report.value(format!("{name}: memory"), "MB", run.megabytes, Target::AtMost(fleet::MEGABYTES_MAX));
+        report.note(format!("{name}: {:.1} s of CPU", run.cpu_seconds));
     }
     let missed = report.figures.iter().filter(|figure| figure.is_met() == Some(false)).count();
     let value = json!({

@@ -12,6 +12,8 @@ use super::machine::timed;
 
 /// Atoms of the model beside its guardians.
 const ATOMS: usize = 11;
+/// Rules that an account of a fleet may have beside the others.
+const SHAPE_BITS: usize = 17;
 /// About how long one measurement takes.
 const TIME: Duration = Duration::from_millis(300);
 
@@ -27,8 +29,24 @@ pub(super) fn evaluation(atoms: usize) -> anyhow::Result<Duration> {
 }
 
 fn model(guardians: usize) -> anyhow::Result<Model> {
+    Ok(builder("eip155:1:0x00", guardians)?.build()?)
+}
+
+/// An account of its own with 12 atoms. `shape` adds rules, a different set for each number below 2^17.
+pub(super) fn account(account: &str, shape: u32) -> anyhow::Result<Model> {
+    let mut model = builder(account, 1)?;
+    let atoms = ["phone", "laptop", "pin", "paper", "cosigner", "backup", "root", "mailbox", "firmware"];
+    for bit in (0..SHAPE_BITS).filter(|bit| shape >> bit & 1 == 1) {
+        let of = |step: usize| atoms[(bit * step + step) % atoms.len()];
+        let needs = Needs::all([of(1), of(2), of(4), if bit < 9 { "old-1" } else { "old-2" }]);
+        model = model.rule(Rule::new("move", needs).because("of the benchmark").evidence(Evidence::Asserted));
+    }
+    Ok(model.build()?)
+}
+
+fn builder(account: &str, guardians: usize) -> anyhow::Result<ModelBuilder> {
     let names: Vec<String> = (1..=guardians).map(|index| format!("guardian-{index}")).collect();
-    let mut builder = ModelBuilder::new("eip155:1:0x00")
+    let mut builder = ModelBuilder::new(account)
         .entity("ana", "user")
         .entity("acme", "provider")
         .entity("mail", "mail-host")
@@ -66,5 +84,5 @@ fn model(guardians: usize) -> anyhow::Result<Model> {
     for rule in rules {
         builder = builder.rule(rule.because("of the benchmark").evidence(Evidence::Signed));
     }
-    Ok(builder.build()?)
+    Ok(builder)
 }

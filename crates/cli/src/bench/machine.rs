@@ -32,8 +32,17 @@ pub(super) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
 
 /// Memory of a process that is resident, in megabytes.
 pub(super) fn resident_megabytes(pid: u32) -> anyhow::Result<f64> {
+    memory_megabytes(pid, "VmRSS:")
+}
+
+/// The most memory of a process that was ever resident, in megabytes.
+pub(super) fn peak_megabytes(pid: u32) -> anyhow::Result<f64> {
+    memory_megabytes(pid, "VmHWM:")
+}
+
+fn memory_megabytes(pid: u32, name: &str) -> anyhow::Result<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
     Ok(kilobytes.context("the kernel's statistics are not understood")? / 1024.0)
 }
