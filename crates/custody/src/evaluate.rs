@@ -231,7 +231,9 @@ impl<'a> Lists<'a> {
     }
 
     pub(crate) fn names(&self, set: u32) -> Vec<String> {
+        let mut names = Vec::with_capacity(set.count_ones() as usize);
         let members = self.by_name.iter().filter(|(bit, _)| set >> bit & 1 == 1);
-        members.map(|(_, name)| (*name).to_owned()).collect()
+        names.extend(members.map(|(_, name)| (*name).to_owned()));
+        names
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Atom, Evidence, Kind, Model};
+use crate::model::{Evidence, Model};
 use crate::program::{Node, Program, Step};
 use crate::reach::Reach;
 use crate::words;
@@ -21,6 +21,8 @@ pub(crate) struct Tracer<'a> {
     /// The steps that reach them, in the order of the file.
     steps: Vec<(usize, &'a Step)>,
     sentences: Vec<String>,
+    /// What is said of each variable that is a doubt.
+    doubts: Vec<(u32, String)>,
 }
 
 /// A derivation told.
@@ -60,7 +62,9 @@ impl<'a> Tracer<'a> {
         let powers = support(program, goal);
         let steps = program.steps.iter().enumerate().filter(|(_, step)| powers.contains(&step.power));
         let sentences = program.steps.iter().map(|step| sentence(model, step, opposed)).collect();
-        Self { model, reach, goal, steps: steps.collect(), powers, sentences }
+        let doubts = (0..).zip(&program.variables).filter(|(_, variable)| variable.doubt);
+        let doubts = doubts.map(|(bit, variable)| (bit, supposition(model, &variable.name))).collect();
+        Self { model, reach, goal, steps: steps.collect(), powers, sentences, doubts }
     }
 
     /// Tells how this coalition reaches the goal, which it does.
@@ -133,12 +137,8 @@ impl<'a> Tracer<'a> {
         for name in told.guessed.iter().filter_map(|index| program.guessable.get(*index)) {
             sentences.push(format!("{name}: everybody has or can guess `{name}`"));
         }
-        for (_, variable) in (0..).zip(&program.variables).filter(|(bit, _)| coalition >> bit & 1 == 1) {
-            if let Some(Atom { kind: Kind::Doubt, says, .. }) = self.model.atoms().get(&variable.name) {
-                let says = says.as_deref().unwrap_or("it holds");
-                sentences.push(format!("{}: supposing that {says}", variable.name));
-            }
-        }
+        let supposed = self.doubts.iter().filter(|(bit, _)| coalition >> bit & 1 == 1);
+        sentences.extend(supposed.map(|(_, sentence)| sentence.clone()));
         sentences.extend(told.steps.iter().filter_map(|index| self.sentences.get(*index)).cloned());
         Trace { evidence, sentences }
     }
@@ -216,6 +216,12 @@ pub(crate) fn support(program: &Program, goal: usize) -> BTreeSet<usize> {
         }
     }
     support
+}
+
+/// A doubt as a sentence.
+fn supposition(model: &Model, doubt: &str) -> String {
+    let says = model.atoms().get(doubt).and_then(|atom| atom.says.as_deref());
+    format!("{doubt}: supposing that {}", says.unwrap_or("it holds"))
 }
 
 /// A step as a sentence: the power, the reason, the delay, what did not stop it.
