@@ -84,7 +84,17 @@ async function certificate(file: Json, trusted?: string) {
     if ((read.atoms.get(party)?.entity ?? entity) !== entity) refuse(`\`${party}\` is not of \`${entity}\` in the model`);
   const signatures = 1 + cards.size + facts.statements.length;
   const checked = `${signatures} signatures, form, times, roles, result; certificate ${number} of issuer ${issuer}; silent: ${silent.join(", ") || "nobody"}`;
-  return { ...recompute(read, facts.evaluation), kind: "certificate", checked, number, previous, digest, issuer, issued_at, silent };
+  return {
+    ...recompute(read, facts.evaluation),
+    kind: "certificate",
+    checked,
+    number,
+    previous: previous ?? null,
+    digest,
+    issuer,
+    issued_at,
+    silent,
+  };
 }
 
 /** `trusted` is the key of the issuer that is to be believed; without it the report names the key, to be compared. */

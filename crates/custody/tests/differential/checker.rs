@@ -41,19 +41,24 @@ impl Checker {
         Duration::from_millis(ticks.sum::<u64>() * 10)
     }
 
-    /// The checker's result; none: it refuses. Anything else that it says is a bug in it.
-    pub(crate) fn answer(&mut self, file: &str) -> Option<Value> {
+    /// What it says to one line.
+    pub(crate) fn ask(&mut self, file: &str) -> Value {
         assert!(!file.contains(['\n', '\r']), "a file is one line here");
         let input = self.input.as_mut().expect("open until the end");
         writeln!(input, "{file}").expect("the checker reads");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("the checker answers");
-        let mut answer: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: `{line}`"));
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: `{line}`"))
+    }
+
+    /// The checker's result of a model; none: it refuses. Anything else that it says is a bug in it.
+    pub(crate) fn answer(&mut self, file: &str) -> Option<Value> {
+        let mut answer = self.ask(file);
         if answer["ok"] == false {
-            assert_eq!(answer["error"]["code"], "refused", "{line}");
+            assert_eq!(answer["error"]["code"], "refused", "{answer}");
             return None;
         }
-        assert_eq!(answer["kind"], "model", "{line}");
+        assert_eq!(answer["kind"], "model", "{answer}");
         Some(answer["evaluation"].take())
     }
 }

@@ -4,6 +4,10 @@
 //! The models come from one seed, so a number names a model for ever. A difference is shrunk until
 //! nothing more can be taken away, and printed.
 
+#[path = "../extract/account.rs"]
+#[expect(dead_code, reason = "shared with the tests of the extraction, which use all of it")]
+mod account;
+mod certificate;
 mod checker;
 mod generate;
 mod shrink;

@@ -1,0 +1,147 @@
+//! A certificate made here, signed with keys of this test: the checker takes it, and none that was changed.
+
+use cohold_custody::evaluate;
+use cohold_model::canonical::digest;
+use cohold_model::{Digest, IdentitySecret};
+use serde_json::{Value, json};
+
+use crate::account::{Account, NOW, enterprise, personal, shared};
+use crate::checker::Checker;
+
+const TAG: &str = "cohold/certificate/v1";
+
+fn issuer() -> IdentitySecret {
+    IdentitySecret::from_seed(&mut [77; 32])
+}
+
+/// The document as the format says, of facts that parties signed.
+fn document(account: &Account) -> Value {
+    let model = account.model();
+    let mut evaluation = serde_json::to_value(evaluate(&model).expect("a small model")).expect("JSON");
+    evaluation["powers"]["move"][0]["trace"] = json!(["another sentence: traces are for people"]);
+    json!({
+        "version": 1,
+        "account": account.charter().terms.account,
+        "number": 1,
+        "previous": null,
+        "issued_at": NOW,
+        "issuer": issuer().public(),
+        "charter": account.sign(account.charter()),
+        "statements": account.statements(),
+        "declared": {},
+        "missing": [],
+        "model": model,
+        "evaluation": evaluation,
+    })
+}
+
+/// Signed by the issuer, whatever it says.
+fn signed(document: &Value) -> String {
+    let signature = issuer().sign(&digest(TAG, document));
+    let certificate = json!({"document": document, "signatures": {"issuer": signature}});
+    serde_json_canonicalizer::to_string(&certificate).expect("JSON")
+}
+
+#[track_caller]
+fn refused(checker: &mut Checker, file: &str, says: &str) {
+    let answer = checker.ask(file);
+    let message = answer["error"]["message"].as_str().unwrap_or_else(|| panic!("taken, not refused: {says}"));
+    assert!(message.contains(says), "`{message}` instead of `{says}`");
+}
+
+#[test]
+fn certificates_hold() {
+    let mut checker = Checker::start();
+    for account in [personal(), shared(), enterprise()] {
+        let document = document(&account);
+        let answer = checker.ask(&signed(&document));
+        assert_eq!((&answer["ok"], &answer["kind"]), (&json!(true), &json!("certificate")), "{answer}");
+        assert_eq!(answer["evaluation"]["class"], document["evaluation"]["class"]);
+        assert_eq!(answer["issuer"], document["issuer"]);
+        assert_eq!(answer["digest"], digest(TAG, &document).to_string());
+        let second = json!({"number": 2, "previous": digest(TAG, &document)});
+        assert_eq!(checker.ask(&signed(&changed(&document, &second)))["ok"], true);
+    }
+}
+
+/// The document with some fields replaced.
+fn changed(document: &Value, fields: &Value) -> Value {
+    let mut document = document.clone();
+    for (key, value) in fields.as_object().expect("fields") {
+        document[key] = value.clone();
+    }
+    document
+}
+
+#[test]
+fn nothing_that_was_changed_holds() {
+    let mut checker = Checker::start();
+    let account = personal();
+    let document = document(&account);
+    let good = signed(&document);
+    let zeros = "0".repeat(128);
+    let mut at = |place: &str, value: Value, says: &str| {
+        let mut document = document.clone();
+        let (parent, key) = place.rsplit_once('/').expect("a place");
+        let parent = document.pointer_mut(parent).expect("a place");
+        match key.parse::<usize>() {
+            Ok(index) => parent[index] = value,
+            Err(_) => parent[key] = value,
+        }
+        refused(&mut checker, &signed(&document), says);
+    };
+    at("/version", json!(2), "document.version");
+    at("/number", json!(2), "document.previous");
+    at("/issuer", json!(account.secret(0).public()), "`issuer` has not signed");
+    at("/account", json!("acc_ffffffffffffffffffffffffffffffff"), "another account");
+    at("/charter/signatures/cosigner", json!(zeros), "`cosigner` has not signed this charter");
+    at("/charter/document/terms/threshold", json!(3), "has not signed this charter");
+    at("/statements/0/signatures/device", json!(zeros), "`device` has not signed this statement");
+    at("/statements/2/document/sealing", json!("passphrase"), "has not signed this statement");
+    at("/statements/2/document/expires_at", json!(NOW * 2), "has not signed this statement");
+    at("/statements", json!([]), "document.missing leaves out");
+    at("/issued_at", json!(NOW + 24 * 3600), "document.missing leaves out");
+    at("/issued_at", json!(NOW - 2 * 3600), "document.missing leaves out");
+    at("/model/account", json!("acc_ffffffffffffffffffffffffffffffff"), "another account");
+    at("/model/entities/acme/role", json!("user"), "is not provider in the model");
+    at("/model/entities/zoe", json!({"role": "user"}), "is no user in the charter");
+    at("/model/atoms/cosigner/entity", json!("ana"), "is not of `acme` in the model");
+    at("/model/rules/0/after_seconds", json!(1), "is not what the model gives");
+    at("/model/rules/0/colour", json!(1), "unknown field `colour`");
+    at("/evaluation/class", json!("non-custodial"), "evaluation.class is not");
+    at("/evaluation/exit_seconds", json!(null), "evaluation.exit_seconds is not");
+    at("/evaluation/powers/rule", json!([{"coalition": []}]), "evaluation.powers is not");
+    at("/evaluation/colour", json!("green"), "evaluation.colour is not");
+    at("/colour", json!("green"), "unknown field `colour`");
+
+    let mut as_text = |file: String, says: &str| refused(&mut checker, &file, says);
+    as_text(good.replacen("\"version\":1", "\"version\": 1", 1), "not canonical");
+    as_text(good.replacen("\"version\":1", "\"version\":1,\"version\":1", 1), "stands twice");
+    as_text(good.replacen("\"number\":1", "\"number\":1.0", 1), "not a whole number");
+    as_text(format!("{good} "), "not canonical");
+    as_text(good[..good.len() - 2].to_owned(), "not JSON");
+    as_text(good.replacen("acme", "acmf", 1), "`issuer` has not signed");
+    as_text(format!("{}{good}{}", "[".repeat(100), "]".repeat(100)), "nested more than 64 deep");
+    as_text(format!("{good}{}", " ".repeat(1 << 20)), "more than 1048576 bytes");
+}
+
+/// A statement of another party's key, of another charter, and a party that speaks for somebody else.
+#[test]
+fn statements_are_of_their_party_and_charter() {
+    let mut checker = Checker::start();
+    let account = personal();
+    let document = document(&account);
+    let mut stated = |change: &dyn Fn(&mut cohold_model::statement::Statement), key: usize, says: &str| {
+        let mut statement = account.statement(0).expect("the device states");
+        change(&mut statement);
+        let signed_by = cohold_model::Signed::by(statement.clone(), statement.party, &account.secret(key));
+        let mut document = document.clone();
+        document["statements"][0] = json!(signed_by);
+        refused(&mut checker, &signed(&document), says);
+    };
+    stated(&|_| (), 2, "`device` has not signed this statement");
+    stated(&|said| said.charter = Digest([1; 32]), 0, "of another account, charter or epoch");
+    stated(&|said| said.party = "stranger".parse().expect("a name"), 0, "is no party of the charter");
+    stated(&|said| said.expires_at = said.issued_at + 30 * 3600, 0, "document.missing leaves out");
+    stated(&|said| said.held_since = 5, 0, "document.missing leaves out");
+}
