@@ -14,7 +14,7 @@ const SIGNED = shape({ document: any, signatures: named(16, NAME, text(/^[\da-f]
 const FACTS = { charter: SIGNED, statements: list(256, SIGNED), declared: any, missing: list(9, PARTY) };
 const HEAD = { version: whole(1, 1), account: ID, number: whole(1, 2 ** 53 - 1), previous: or(undefined, KEY), issued_at: SECONDS };
 const CERTIFICATE = shape({ ...HEAD, issuer: KEY, ...FACTS, model: any, evaluation: any });
-const CARD = shape({ party: PARTY, entity: PARTY, kind: text(), identity: KEY }, true);
+const CARD = shape({ party: PARTY, entity: PARTY, identity: KEY }, true);
 const TERMS = shape({ account: ID, entities: named(9, NAME, text()), parties: list(9, CARD) }, true);
 const CHARTER = shape({ terms: TERMS, epoch: SECONDS, created_at: SECONDS }, true);
 const TIMES = { held_since: SECONDS, issued_at: SECONDS, expires_at: SECONDS };
@@ -23,17 +23,17 @@ const STATEMENT = shape({ account: ID, party: PARTY, charter: KEY, epoch: SECOND
 const hex = (bytes: Uint8Array) => [...bytes].map(byte => byte.toString(16).padStart(2, "0")).join("");
 const bytes = (hex: string) => Uint8Array.from(hex.match(/../g)!, pair => parseInt(pair, 16));
 
-/** SHA-256 over tag and canonical document, each behind its length in eight bytes. */
-async function digest(tag: string, document: Json): Promise<Uint8Array> {
-  const parts = [tag, canonical(document)].map(part => new TextEncoder().encode(part));
-  const sized = parts.flatMap(part => [bytes(part.length.toString(16).padStart(16, "0")), part]);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", await new Blob(sized).arrayBuffer()));
+/** SHA-256 over tag and body, each behind its length in eight bytes. */
+async function digest(tag: string, body: Uint8Array): Promise<Uint8Array> {
+  const sized = [new TextEncoder().encode(tag), body].flatMap(part => [bytes(part.length.toString(16).padStart(16, "0")), part]);
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", await new Blob(sized as BlobPart[]).arrayBuffer()));
 }
 
-async function verify(signed: Is<typeof SIGNED>, tag: string, by: string, key: string): Promise<Uint8Array> {
-  const [message, signature] = [await digest(tag, signed.document), bytes(signed.signatures.get(by) ?? "00")];
+async function verify(signed: Is<typeof SIGNED>, tag: string, by: string, key: string): Promise<string> {
+  const message = await digest(tag, new TextEncoder().encode(canonical(signed.document)));
+  const signature = bytes(signed.signatures.get(by) ?? "00");
   const holds = signature.length === 64 && (await verifyAsync(signature, message, bytes(key), { zip215: false }));
-  return holds ? message : refuse(`\`${by}\` has not signed this ${tag.split("/")[1]}`);
+  return holds ? hex(message) : refuse(`\`${by}\` has not signed this ${tag.split("/")[1]}`);
 }
 
 /** What follows from a model; what the file claims of it must be the same, traces aside, which are for people. */
@@ -49,15 +49,16 @@ function recompute(read: Model, claimed?: Json) {
 async function certificate(file: Json, trusted?: string) {
   const signed = SIGNED(file, "certificate");
   const { account, number, previous, issued_at, issuer, ...facts } = CERTIFICATE(signed.document, "document");
-  if ((trusted ?? issuer) !== issuer) refuse(`the issuer is ${issuer}, not the one that was asked for`);
-  const digest = hex(await verify(signed, "cohold/certificate/v1", "issuer", issuer));
+  const fingerprint = hex(await digest("cohold/identity-fingerprint/v1", bytes(issuer))).slice(0, 32);
+  if (![issuer, fingerprint].includes(trusted ?? issuer)) refuse(`the issuer is ${fingerprint}, not the one that was asked for`);
+  const own = await verify(signed, "cohold/certificate/v1", "issuer", issuer);
   if ((number === 1) !== (previous === undefined)) refuse("document.previous does not fit its number");
 
   const { terms, epoch, created_at } = CHARTER(facts.charter.document, "document.charter.document");
   const cards = new Map(terms.parties.map(card => [card.party, card]));
   if (new Set(terms.parties.map(card => card.identity)).size !== cards.size) refuse("the charter has a party or key twice");
   let under = "";
-  for (const { party, identity } of terms.parties) under = hex(await verify(facts.charter, "cohold/charter/v1", party, identity));
+  for (const { party, identity } of terms.parties) under = await verify(facts.charter, "cohold/charter/v1", party, identity);
 
   const current = new Set<string>();
   for (const [i, statement] of facts.statements.entries()) {
@@ -71,8 +72,8 @@ async function certificate(file: Json, trusted?: string) {
     );
     if (order && issued_at < said.expires_at && said.expires_at - said.issued_at <= VALID_SECONDS_MAX) current.add(said.party);
   }
-  const silent = terms.parties.filter(({ party, kind }) => kind !== "recovery" && !current.has(party)).map(card => card.party);
-  if (silent.some(party => !facts.missing.includes(party))) refuse(`document.missing leaves out one of ${silent.join(", ")}`);
+  const silent = [...cards.keys()].filter(party => !current.has(party)).sort();
+  if (`${silent}` !== `${facts.missing}`) refuse(`document.missing is not the list of those without a current word: ${silent}`);
 
   const read = model(facts.model);
   if (terms.account !== account || read.account !== account) refuse("charter or model is of another account");
@@ -83,21 +84,12 @@ async function certificate(file: Json, trusted?: string) {
   for (const { party, entity } of terms.parties)
     if ((read.atoms.get(party)?.entity ?? entity) !== entity) refuse(`\`${party}\` is not of \`${entity}\` in the model`);
   const signatures = 1 + cards.size + facts.statements.length;
-  const checked = `${signatures} signatures, form, times, roles, result; certificate ${number} of issuer ${issuer}; silent: ${silent.join(", ") || "nobody"}`;
-  return {
-    ...recompute(read, facts.evaluation),
-    kind: "certificate",
-    checked,
-    number,
-    previous: previous ?? null,
-    digest,
-    issuer,
-    issued_at,
-    silent,
-  };
+  const checked = `${signatures} signatures, form, times, roles, result; certificate ${number} of issuer ${fingerprint}; silent: ${silent.join(", ") || "nobody"}`;
+  const head = { number, previous: previous ?? null, digest: own, issuer, fingerprint, issued_at };
+  return { ...recompute(read, facts.evaluation), kind: "certificate", checked, ...head, silent };
 }
 
-/** `trusted` is the key of the issuer that is to be believed; without it the report names the key, to be compared. */
+/** `trusted` is the key, or its fingerprint, of the issuer to be believed; without it the report names both, to be compared. */
 export async function inspect(file: Uint8Array, trusted?: string) {
   if (file.length > BYTES_MAX) refuse(`the file has more than ${BYTES_MAX} bytes`);
   const text = attempt("UTF-8", () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(file));

@@ -77,6 +77,15 @@ test("a result that was changed is refused", async () => {
   assert.match(await choose("noise", "{"), /^noise is REFUSED: the file is not JSON/);
 });
 
+test("a certificate is verified, and only under the key that was asked for", async () => {
+  const certificate = readFileSync(new URL("crates/custody/tests/extract/personal.certificate.json", root), "utf8");
+  assert.equal(await choose("cert", certificate), "cert holds: mpc self-custody.");
+  assert.match(await page.locator("section").first().textContent(), /6 signatures.*certificate 2 of issuer [0-9a-f]{32};/);
+  await page.getByLabel(/Key of the issuer/).fill("0".repeat(64));
+  assert.match(await choose("other", certificate), /^other is REFUSED: the issuer is [0-9a-f]{32}, not the one/);
+  await page.getByLabel(/Key of the issuer/).fill("");
+});
+
 test("the page is used by keyboard and announces what it does", async () => {
   await page.locator("body").press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.id), "file");

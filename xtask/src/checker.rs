@@ -15,7 +15,7 @@ const STAMP: &str = "checker/dist/.built-from";
 /// What decides; the rest only shows.
 const DECIDES: [&str; 5] = ["json.ts", "shape.ts", "model.ts", "evaluate.ts", "certificate.ts"];
 /// Lines of code that it may have: small enough to be read in one sitting. Comments and blank lines do not count.
-const LINES_MAX: usize = 370;
+const LINES_MAX: usize = 375;
 
 /// Compiles it, unless that was done from these very sources.
 pub(crate) fn build(root: &Path) -> Result<()> {

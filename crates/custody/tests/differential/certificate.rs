@@ -58,10 +58,22 @@ fn certificates_hold() {
         assert_eq!((&answer["ok"], &answer["kind"]), (&json!(true), &json!("certificate")), "{answer}");
         assert_eq!(answer["evaluation"]["class"], document["evaluation"]["class"]);
         assert_eq!(answer["issuer"], document["issuer"]);
+        assert_eq!(answer["fingerprint"], issuer().public().fingerprint());
         assert_eq!(answer["digest"], digest(TAG, &document).to_string());
         let second = json!({"number": 2, "previous": digest(TAG, &document)});
         assert_eq!(checker.ask(&signed(&changed(&document, &second)))["ok"], true);
     }
+}
+
+/// The very file that the first implementation pins as its format.
+#[test]
+fn the_pinned_certificate_holds() {
+    let file = include_str!("../extract/personal.certificate.json").trim_end();
+    let answer = Checker::start().ask(file);
+    assert_eq!((&answer["ok"], &answer["kind"]), (&json!(true), &json!("certificate")), "{answer}");
+    let certificate: Value = serde_json::from_str(file).expect("JSON");
+    assert_eq!(answer["number"], certificate["document"]["number"]);
+    assert_eq!(answer["silent"], certificate["document"]["missing"]);
 }
 
 /// The document with some fields replaced.
@@ -99,9 +111,9 @@ fn nothing_that_was_changed_holds() {
     at("/statements/0/signatures/device", json!(zeros), "`device` has not signed this statement");
     at("/statements/2/document/sealing", json!("passphrase"), "has not signed this statement");
     at("/statements/2/document/expires_at", json!(NOW * 2), "has not signed this statement");
-    at("/statements", json!([]), "document.missing leaves out");
-    at("/issued_at", json!(NOW + 24 * 3600), "document.missing leaves out");
-    at("/issued_at", json!(NOW - 2 * 3600), "document.missing leaves out");
+    at("/statements", json!([]), "document.missing is not");
+    at("/issued_at", json!(NOW + 24 * 3600), "document.missing is not");
+    at("/issued_at", json!(NOW - 2 * 3600), "document.missing is not");
     at("/model/account", json!("acc_ffffffffffffffffffffffffffffffff"), "another account");
     at("/model/entities/acme/role", json!("user"), "is not provider in the model");
     at("/model/entities/zoe", json!({"role": "user"}), "is no user in the charter");
@@ -142,6 +154,6 @@ fn statements_are_of_their_party_and_charter() {
     stated(&|_| (), 2, "`device` has not signed this statement");
     stated(&|said| said.charter = Digest([1; 32]), 0, "of another account, charter or epoch");
     stated(&|said| said.party = "stranger".parse().expect("a name"), 0, "is no party of the charter");
-    stated(&|said| said.expires_at = said.issued_at + 30 * 3600, 0, "document.missing leaves out");
-    stated(&|said| said.held_since = 5, 0, "document.missing leaves out");
+    stated(&|said| said.expires_at = said.issued_at + 30 * 3600, 0, "document.missing is not");
+    stated(&|said| said.held_since = 5, 0, "document.missing is not");
 }
