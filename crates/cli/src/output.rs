@@ -134,6 +134,25 @@ pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
+/// The longest file that a person writes for a command.
+const TEXT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Reads a file of text, if it is no longer than people's files are. What is no text is none of theirs.
+pub(crate) fn read_text(path: &std::path::Path) -> std::io::Result<String> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(TEXT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > TEXT_BYTES_MAX {
+        let long = format!("it is longer than {TEXT_BYTES_MAX} bytes");
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, long));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        // The bytes may be a secret in another encoding.
+        zeroize::Zeroize::zeroize(&mut error.into_bytes());
+        std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not text in UTF-8")
+    })
+}
+
 /// Refuses a file with a secret that others on this machine can read, as ssh does with its keys. Pipes
 /// and the like are whoever made them's.
 fn check_private(file: &std::path::Path) -> anyhow::Result<()> {
@@ -159,8 +178,7 @@ pub(crate) fn secret(
     use anyhow::Context as _;
     if let Some(file) = file {
         check_private(file)?;
-        let text =
-            std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        let text = read_text(file).with_context(|| format!("cannot read `{}`", file.display()))?;
         return Ok(zeroize::Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()));
     }
     if let Ok(text) = std::env::var(variable) {

@@ -62,9 +62,8 @@ pub(crate) fn list(output: Output, home: &Home, all: bool) -> anyhow::Result<()>
     let path = home.path("device.sqlite");
     let pending = if path.exists() { PartyStore::open(&path)?.account_pending()? } else { Vec::new() };
     if !all && !pending.is_empty() {
-        let told =
-            "accounts are not in force, as their making was cut off: `cohold account list --all` names them";
-        output.progress(&format!("{} {told}", pending.len()));
+        let told = "not in force, as their making was cut off (`cohold account list --all`)";
+        output.progress(&format!("accounts {told}: {}", pending.len()));
     }
     let listed = accounts.iter().map(|charter| (charter, true));
     let rest = pending.iter().filter(|_| all).map(|charter| (charter, false));
@@ -104,15 +103,24 @@ fn line(row: &Value) -> String {
 /// later gets its final name there too.
 pub(crate) fn folder_note(home: &Home, folder: &Path) -> anyhow::Result<()> {
     let folder = std::path::absolute(folder).context("the folder of the recovery files has no name")?;
+    // Found out now, and not once a key is made.
+    private_folder(&folder).context("recovery files cannot be kept there")?;
+    probe(&folder)?;
     let mut known = folders(home);
     let Some(text) = folder.to_str().filter(|text| !text.contains('\n') && !known.contains(&folder)) else {
         return Ok(());
     };
-    private_folder(&home.folder)?;
     known.push(text.into());
     let first = known.len().saturating_sub(FOLDERS_MAX);
     let lines: Vec<&str> = known.iter().skip(first).filter_map(|folder| folder.to_str()).collect();
     Ok(private_replace(&home.path(FOLDERS), (lines.join("\n") + "\n").as_bytes())?)
+}
+
+/// Writes and removes a file where recovery files shall lie.
+fn probe(folder: &Path) -> anyhow::Result<()> {
+    let path = folder.join(".cohold-probe");
+    private_replace(&path, b"").context("recovery files cannot be kept there")?;
+    Ok(std::fs::remove_file(path)?)
 }
 
 /// Where recovery files of this device were written; a folder that is gone does no harm.

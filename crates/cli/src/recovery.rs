@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::custody::word::recovery_opened;
 use crate::home::Home;
-use crate::output::{Exit, Failure, Output, secret};
+use crate::output::{Exit, Failure, Output, read_text, secret};
 
 /// Where the passphrase is taken from when no file is named.
 pub(crate) const PASSPHRASE_VARIABLE: &str = "COHOLD_RECOVERY_PASSPHRASE";
@@ -210,8 +210,7 @@ pub(crate) fn open(path: &Path, passphrase_file: Option<&Path>) -> anyhow::Resul
 }
 
 fn read(path: &Path) -> anyhow::Result<RecoveryFile> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
+    let text = read_text(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
     RecoveryFile::parse(&text).map_err(|error| {
         Failure::error(Exit::Failed, "recovery-damaged", format!("`{}`: {error}", path.display()))
     })

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use cohold_api::{ApprovalCreate, RequestCreate, RequestView};
 use cohold_chain_evm::TokenBook;
+use cohold_model::account::PartyKind;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::receipt::Status;
@@ -278,9 +279,15 @@ fn signers(charter: &Charter, names: &[PartyName]) -> anyhow::Result<Option<Vec<
     let me: PartyName = DEVICE.parse()?;
     let mut signers = Vec::new();
     for name in names.iter().chain([&me]) {
-        let (index, _) = charter.terms.party(name).ok_or_else(|| {
+        let (index, card) = charter.terms.party(name).ok_or_else(|| {
             Failure::error(Exit::Usage, "unknown-party", format!("`{name}` is no party of this account"))
         })?;
+        if card.kind == PartyKind::Recovery {
+            let asleep = format!(
+                "`{name}` sleeps in its file and signs with nobody's server: give the file with --recovery, and --rpc"
+            );
+            return Err(Failure::error(Exit::Usage, "party-asleep", asleep));
+        }
         signers.push(index);
     }
     signers.sort();

@@ -91,10 +91,11 @@ pub(crate) async fn party_list(output: Output, home: &Home) -> anyhow::Result<()
         .map(|view| {
             let card = &view.card.document;
             let fingerprint = card.identity.fingerprint();
-            let pinned = pins.get(&card.party) == Some(&fingerprint);
+            let pin = pins.get(&card.party);
+            let pinned = pin == Some(&fingerprint);
             json!({
                 "party": card.party, "entity": card.entity, "kind": card.kind,
-                "fingerprint": fingerprint, "pinned": pinned, "online": view.online,
+                "fingerprint": fingerprint, "pinned": pinned, "pinned_otherwise": pin.is_some() && !pinned, "online": view.online,
             })
         })
         .collect();
@@ -103,7 +104,11 @@ pub(crate) async fn party_list(output: Output, home: &Home) -> anyhow::Result<()
             let text =
                 |name: &str| row.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
             let is = |name: &str| row.get(name).and_then(serde_json::Value::as_bool).unwrap_or_default();
-            let trust = if is("pinned") { "pinned" } else { "not pinned" };
+            let trust = match (is("pinned"), is("pinned_otherwise")) {
+                (true, _) => "pinned",
+                (false, true) => "NOT THE KEY THAT YOU PINNED",
+                (false, false) => "not pinned",
+            };
             let here = if is("online") { "here" } else { "away" };
             format!("{:12} of {:12} {}  {trust}, {here}", text("party"), text("entity"), text("fingerprint"))
         };

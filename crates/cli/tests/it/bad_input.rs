@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::chain::{CENT, new_address};
 use crate::http::ask;
-use crate::process::{Cli, until};
+use crate::process::{Cli, PROGRAM, until};
 use crate::world::{Account, PIN, World, intent, new_request};
 
 /// A command fails with this exit code, error code, and words.
@@ -66,6 +66,13 @@ fn payments(world: &World, account: &Account) {
     check(send(&good, "1", &["--token", "0x12"]), 2, "bad-address", "`0x12` is not an address");
     check(send(&good, "1", &["--chain", "1"]), 2, "unknown-chain", "31337 (local)");
     check(send(&good, "1", &["--with", "nobody"]), 2, "unknown-party", "`nobody`");
+    check(send(&good, "1", &["--with", "recovery"]), 2, "party-asleep", "--recovery");
+    for (file, code) in [("/dev/zero", "failed"), (PROGRAM, "readable-secret")] {
+        check(world.device(["recovery", "check", file]), 1, "failed", "cannot be read");
+        check(send(&good, "1", &["--pin-file", file]), 1, code, file);
+    }
+    let nowhere = ["account", "create", "--recovery-dir", "/proc/nowhere"];
+    check(world.device(nowhere), 1, "failed", "recovery files cannot be kept there");
     check(send(&contract, "1", &["--token", "TST"]), 1, "bad-address", "token's own contract");
 
     let swap = |c: char| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
