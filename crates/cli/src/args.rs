@@ -90,6 +90,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  cargo xtask bench\n  cohold bench --seconds 10 --json > figures.json"
     )]
     Bench(BenchArgs),
+    /// Attack with what lies in a folder, and nothing else.
+    #[command(hide = true)]
+    Attacker {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Run a program that ends with its parent.
     #[command(hide = true)]
     Child {
@@ -140,6 +146,9 @@ pub(crate) struct DemoArgs {
     /// Keep the folder instead of removing it.
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Also attack an account of each template, with every coalition that can and every one that cannot.
+    #[arg(long)]
+    pub(crate) attack: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -395,13 +404,25 @@ pub(crate) enum CustodyCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Build the counter-example and run it, on a local chain, with what a coalition's places really hold.
+    #[command(
+        after_help = "The coalition gets a folder of its own with exactly what lies at its places; a separate \
+            process attacks with that folder and nothing else, and the chain is asked what came of it. It takes \
+            the account's play money. Attempts that fail are tests, not proofs.\n\n\
+            Exit codes: 0 it went as the model says, 1 it contradicts the model, or failed.\n\n\
+            Examples:\n  cohold custody attack acc_… --dev cohold-dev --coalition device,pin,cosigner-disk\n  \
+            cohold custody attack acc_… --dev cohold-dev --coalition device,pin --rpc http://127.0.0.1:8545 --json\n  \
+            cohold custody attack acc_… --dev cohold-dev --all"
+    )]
+    Attack(AttackArgs),
 }
 
 impl CustodyCommand {
     fn uses_accounts(&self) -> bool {
         match self {
             Self::Show { .. } | Self::Certificate { .. } => true,
-            Self::Evaluate { .. } | Self::Diff { .. } | Self::Fleet(_) => false,
+            // An attack names its device's folder in its own way.
+            Self::Evaluate { .. } | Self::Diff { .. } | Self::Fleet(_) | Self::Attack(_) => false,
             Self::Verify(_) | Self::Issuer { .. } => false,
             Self::Explain { of, .. } | Self::WhatIf { of, .. } => of.account.is_some(),
             Self::Regimes { of } | Self::Draw { of, .. } => of.model_args().account.is_some(),
@@ -519,6 +540,30 @@ fn issuer_arg(text: &str) -> Result<String, String> {
         32 | 64 if hexadecimal => Ok(text.to_ascii_lowercase()),
         _ => Err("write a fingerprint of 32 hexadecimal digits, or a key of 64".into()),
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AttackArgs {
+    /// The account.
+    pub(crate) account: AccountId,
+    /// Who attacks, separated by commas: parties, objects or doubts; an entity or a role for all it has.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", required_unless_present = "all")]
+    pub(crate) coalition: Vec<String>,
+    /// Every minimal coalition that can, and every maximal one that cannot move.
+    #[arg(long, conflicts_with = "coalition")]
+    pub(crate) all: bool,
+    /// The folder of `cohold dev`: it says where everything lies.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dev: PathBuf,
+    /// The local chain's endpoint; otherwise that of the set-up.
+    #[arg(long, value_name = "URL")]
+    pub(crate) rpc: Option<String>,
+    /// A file that says where atoms lie that lie elsewhere: `[places]`, then `ATOM = "PATH"`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) places: Option<PathBuf>,
+    /// A file with the recovery passphrase; otherwise `COHOLD_RECOVERY_PASSPHRASE` or a prompt.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recovery_passphrase_file: Option<PathBuf>,
 }
 
 /// Of which model.

@@ -56,12 +56,22 @@ pub(crate) async fn certificate(
 
 /// The model of an account, and the nodes that were not heard.
 async fn model_of(output: Output, home: &Home, account: AccountId) -> anyhow::Result<(Model, Vec<String>)> {
+    let (model, _, missing) = model_heard(output, home, account).await?;
+    Ok((model, missing))
+}
+
+/// The model of an account, what its nodes say, and the nodes that were not heard.
+pub(crate) async fn model_heard(
+    output: Output,
+    home: &Home,
+    account: AccountId,
+) -> anyhow::Result<(Model, Vec<Signed<Statement>>, Vec<String>)> {
     let charter = home.account(account)?;
     let Heard { statements, declared, missing } = gather(output, home, account).await;
     let own = Own { declared, seals: own_seals(&charter.document) };
     let model = extract(&charter, &statements, &own, cohold_node::now())
         .map_err(|error| Failure::error(Exit::Failed, "model", error.to_string()))?;
-    Ok((model, missing))
+    Ok((model, statements, missing))
 }
 
 /// How this device sealed what it made itself: its own share, and the recovery shares beside it.

@@ -17,6 +17,10 @@ use crate::home::Home;
 use crate::output::{Failure, Output};
 use crate::{account, alone, custody, leave, send};
 
+mod attack;
+
+/// Where the demo's recovery passphrase lies.
+const PASSPHRASE_FILE: &str = "passphrase";
 const PIN: &str = "271828";
 const PASSPHRASE: &str = "a sheet of paper in a drawer";
 
@@ -24,7 +28,7 @@ const PASSPHRASE: &str = "a sheet of paper in a drawer";
 pub(crate) async fn run(output: Output, args: &DemoArgs) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("cohold-demo-").tempdir()?;
     let place = folder.path().to_path_buf();
-    let told = tell(output, &place).await;
+    let told = tell(output, &place, args.attack).await;
     if args.keep || told.is_err() {
         let kept = folder.keep();
         output.progress(&format!("everything is kept in {}", kept.display()));
@@ -35,7 +39,7 @@ pub(crate) async fn run(output: Output, args: &DemoArgs) -> anyhow::Result<()> {
     })
 }
 
-async fn tell(output: Output, place: &Path) -> anyhow::Result<(Value, String)> {
+async fn tell(output: Output, place: &Path, with_attacks: bool) -> anyhow::Result<(Value, String)> {
     let home = prepare(place)?;
     step(output, 1, "a chain, a server, a co-signer and a guardian, each a process with a folder of its own");
     let options = Options { folder: place.to_path_buf(), device: home.clone(), port: 0, chain_port: Some(0) };
@@ -69,6 +73,14 @@ async fn tell(output: Output, place: &Path) -> anyhow::Result<(Value, String)> {
         output.progress(&sheet);
     }
 
+    let attacks = match with_attacks {
+        true => {
+            output.progress("\nbeside the story: accounts of three templates are attacked by every coalition that can, and every one that cannot");
+            Some(attack::run(output, place, &home, &dev).await?)
+        }
+        false => None,
+    };
+
     step(output, 7, "the provider vanishes: the device and the recovery file spend alone");
     let approved = alone::last_approved(&home, ether.get("request")).await?;
     dev.stop_server().await;
@@ -80,7 +92,7 @@ async fn tell(output: Output, place: &Path) -> anyhow::Result<(Value, String)> {
     let attempts = alone::provider_tries(output, &mut dev, &charter.document, approved, &chain).await?;
     dev.stop().await;
 
-    let value = json!({
+    let mut value = json!({
         "ok": true,
         "account": id,
         "address": address,
@@ -94,6 +106,9 @@ async fn tell(output: Output, place: &Path) -> anyhow::Result<(Value, String)> {
             "assuming": evaluation.get("assuming"),
         },
     });
+    if let (Some(attacks), Some(object)) = (attacks, value.as_object_mut()) {
+        object.insert("attacks".into(), attacks);
+    }
     Ok((value, sheet))
 }
 
@@ -105,7 +120,7 @@ fn step(output: Output, number: u8, words: &str) {
 pub(crate) fn prepare(place: &Path) -> anyhow::Result<Home> {
     let pin = place.join("pin");
     private_create(&pin, PIN.as_bytes())?;
-    private_create(&place.join("passphrase"), PASSPHRASE.as_bytes())?;
+    private_create(&place.join(PASSPHRASE_FILE), PASSPHRASE.as_bytes())?;
     Home::locate(&Global { json: true, home: Some(place.join("device")), server: None, pin_file: Some(pin) })
 }
 
@@ -115,7 +130,7 @@ fn create(place: &Path) -> CreateArgs {
         threshold: None,
         party: Vec::new(),
         recovery_dir: Some(place.join("drawer")),
-        recovery_passphrase_file: Some(place.join("passphrase")),
+        recovery_passphrase_file: Some(place.join(PASSPHRASE_FILE)),
     }
 }
 
@@ -175,7 +190,7 @@ async fn exit(
     let file = place.join("drawer").join(format!("{id}-recovery.txt"));
     let args = SendArgs {
         recovery: vec![file],
-        recovery_passphrase_file: Some(place.join("passphrase")),
+        recovery_passphrase_file: Some(place.join(PASSPHRASE_FILE)),
         rpc: Some(rpc.into()),
         ..order(id, to, "2", None)
     };

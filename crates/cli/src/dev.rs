@@ -215,7 +215,7 @@ async fn end(child: &mut Child) {
 }
 
 /// Starts this program as a child and reads the one line that it prints when it serves.
-async fn spawn(words: &[&str], config: &Path, log: &Path) -> anyhow::Result<(Child, Value)> {
+pub(crate) async fn spawn(words: &[&str], config: &Path, log: &Path) -> anyhow::Result<(Child, Value)> {
     let own = std::env::current_exe()?;
     let log_file = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
     let mut command: Command = chain::child(&own);

@@ -86,6 +86,11 @@ impl Home {
         Ok(Self { folder, global: global.clone() })
     }
 
+    /// The same device's folder, copied elsewhere.
+    pub(crate) fn moved(&self, folder: PathBuf) -> Self {
+        Self { folder, global: self.global.clone() }
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -246,7 +251,7 @@ impl Home {
         Ok(DeviceVault::create(&self.folder, &pin, StretchCost::default())?)
     }
 
-    fn pin_text(&self, prompt: &str) -> anyhow::Result<String> {
+    pub(crate) fn pin_text(&self, prompt: &str) -> anyhow::Result<String> {
         let pin = secret(self.global.pin_file.as_deref(), "COHOLD_PIN", prompt)?;
         Ok(String::clone(&pin))
     }

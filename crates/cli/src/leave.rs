@@ -1,7 +1,6 @@
 //! The way out: this device and its recovery files sign alone, with no server and no provider. All
 //! runs in this one process, on shares that all belong to the user.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,9 +10,8 @@ use cohold_chain_evm::{assemble, plan};
 use cohold_chain_io::{Broadcast, Chain, Endpoint};
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
-use cohold_model::{Document as _, HexBytes, RequestId, SessionId};
-use cohold_mpc::{Protocol, Session, SessionContext};
-use cohold_mpc_ecdsa::{Auxiliary, AuxiliarySetup, RecoverableSignature, Share, Signing, SigningDigest};
+use cohold_model::{Document as _, HexBytes, RequestId};
+use cohold_mpc_ecdsa::{RecoverableSignature, SigningDigest};
 use cohold_node::Keeper as _;
 use cohold_party::verify::{Standing, review};
 use cohold_party::wire::SignOrder;
@@ -25,18 +23,12 @@ use crate::checked::{check_plan, shown};
 use crate::custody::word::recovery_opened;
 use crate::home::{DEVICE, Device, Home};
 use crate::output::{Exit, Failure, Output, confirm};
+use crate::quorum::{self, Local};
 use crate::recovery::{self, Opened};
 use crate::wish::intent;
 
 /// How long to wait for the chain.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A party of the user's within this process.
-struct Local {
-    index: PartyIndex,
-    keys: Arc<cohold_mpc::PartyKeys>,
-    share: Arc<Share>,
-}
 
 /// Signs with the user's own shares and hands the transaction to the endpoint.
 pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow::Result<Value> {
@@ -75,7 +67,9 @@ pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow
     };
     let digest = authorize(&device, &charter, order.clone())?;
     output.progress("setting the shares up with each other …");
-    let signature = tokio::task::spawn_blocking(move || sign(&charter, &locals, &order, digest)).await??;
+    let signature =
+        tokio::task::spawn_blocking(move || quorum::sign(&charter, &locals, order.session(), digest))
+            .await??;
     let key = home.account(args.account)?.document.key.public_key;
     let RecoverableSignature { r, s, recovery_id } = signature;
     let signed = assemble(&plan.payload.0, &RawSignature { r, s, recovery_id }, &key.0)?;
@@ -175,62 +169,4 @@ fn locals(home: &Home, device: &Device, charter: &Charter, args: &SendArgs) -> a
     }
     locals.sort_by_key(|local| local.index);
     Ok(locals)
-}
-
-/// Fresh engine data among the local shares, then the signature.
-fn sign(
-    charter: &Charter,
-    locals: &[Local],
-    order: &SignOrder,
-    digest: SigningDigest,
-) -> anyhow::Result<RecoverableSignature> {
-    let signing = order.session();
-    let setup = SessionId(cohold_model::canonical::digest("cohold/session/local-setup/v1", &signing));
-    let setups =
-        sessions(charter, locals, setup, |context, local| Ok(AuxiliarySetup::new(context, &local.share)?))?;
-    let auxiliaries: BTreeMap<PartyIndex, Auxiliary> = run(setups)?;
-    let nobody = BTreeSet::new();
-    let runs = sessions(charter, locals, signing, |context, local| {
-        let auxiliary = auxiliaries.get(&local.index).context("a setup is missing")?;
-        Ok(Signing::new(context, &local.share, auxiliary, &nobody, digest)?)
-    })?;
-    run(runs)?.into_values().next().context("no signature came out")
-}
-
-type Sessions<P> = BTreeMap<PartyIndex, Session<P>>;
-
-fn sessions<P: Protocol>(
-    charter: &Charter,
-    locals: &[Local],
-    session: SessionId,
-    protocol: impl Fn(&SessionContext, &Local) -> anyhow::Result<P>,
-) -> anyhow::Result<Sessions<P>> {
-    let mut sessions = BTreeMap::new();
-    for local in locals {
-        let peers = locals.iter().filter(|other| other.index != local.index);
-        let peers = peers.map(|other| (other.index, other.keys.seal_key())).collect();
-        let account = charter.terms.account;
-        let context = SessionContext { account, epoch: charter.epoch, session, me: local.index, peers };
-        let protocol = protocol(&context, local)?;
-        let run = Session::new(context, &local.keys.seal, protocol, &mut cohold_node::rng())?;
-        sessions.insert(local.index, run);
-    }
-    Ok(sessions)
-}
-
-/// Passes envelopes around until every party has its output.
-fn run<P: Protocol>(mut sessions: Sessions<P>) -> anyhow::Result<BTreeMap<PartyIndex, P::Output>> {
-    let mut mail = std::collections::VecDeque::new();
-    for session in sessions.values_mut() {
-        mail.extend(session.start(&mut cohold_node::rng())?);
-    }
-    while let Some(envelope) = mail.pop_front() {
-        let session = sessions.get_mut(&envelope.to).context("an envelope to nobody")?;
-        mail.extend(session.receive(&envelope, &mut cohold_node::rng())?);
-    }
-    let outputs = sessions.into_iter().map(|(index, mut session)| {
-        let outcome = session.outcome().context("a local session did not finish")?;
-        Ok((index, outcome.output))
-    });
-    outputs.collect()
 }

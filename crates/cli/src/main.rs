@@ -4,6 +4,7 @@ mod account;
 mod alone;
 mod approve;
 mod args;
+mod attack;
 mod balance;
 mod bench;
 mod chain;
@@ -14,9 +15,11 @@ mod demo;
 mod dev;
 mod doctor;
 mod home;
+mod hostile;
 mod leave;
 mod output;
 mod own_accounts;
+mod quorum;
 mod recovery;
 mod request;
 mod send;
@@ -102,6 +105,8 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Custody(CustodyCommand::Draw { of, out }) => {
             custody::draw::run(output, &cli.global, &of.model_args(), out.as_deref()).await
         }
+        Command::Custody(CustodyCommand::Attack(args)) => attack::run(output, &cli.global, args).await,
+        Command::Attacker { folder } => attack::thief::run(output, folder).await,
         Command::Recovery(RecoveryCommand::Check { file, checksum_only, passphrase_file }) => {
             recovery::check(output, home().ok().as_ref(), file, *checksum_only, passphrase_file.as_deref())
         }

@@ -194,9 +194,20 @@ pub(crate) fn open(path: &Path, passphrase_file: Option<&Path>) -> anyhow::Resul
     let file = read(path)?;
     let text = secret(passphrase_file, PASSPHRASE_VARIABLE, "recovery passphrase")?;
     let passphrase = Passphrase::entered(String::clone(&text))?;
+    let opened = open_with(&file, &passphrase)?;
+    Ok((file.public().clone(), opened))
+}
+
+/// Opens a recovery file with its passphrase.
+pub(crate) fn open_with(file: &RecoveryFile, passphrase: &Passphrase) -> anyhow::Result<Opened> {
     let bytes = file
-        .open(&passphrase)
+        .open(passphrase)
         .map_err(|error| Failure::error(Exit::Failed, "recovery-refused", error.to_string()))?;
+    opened(&bytes)
+}
+
+/// What a recovery file seals: a seed and a share.
+pub(crate) fn opened(bytes: &[u8]) -> anyhow::Result<Opened> {
     let (seed, share) = match bytes.split_first() {
         Some((&SECRET_VERSION, rest)) => {
             rest.split_first_chunk::<32>().context("the recovery file is cut short")?
@@ -206,7 +217,7 @@ pub(crate) fn open(path: &Path, passphrase_file: Option<&Path>) -> anyhow::Resul
         ),
     };
     let share = Share::from_secret_bytes(share).context("the share in the recovery file is damaged")?;
-    Ok((file.public().clone(), Opened { keys: PartyKeys::from_seed(seed), share }))
+    Ok(Opened { keys: PartyKeys::from_seed(seed), share })
 }
 
 fn read(path: &Path) -> anyhow::Result<RecoveryFile> {

@@ -14,7 +14,7 @@ use crate::home::Home;
 use crate::output::{Output, secret};
 
 /// Where the operator's vault passphrase is taken from.
-const VAULT_PASSPHRASE_VARIABLE: &str = "COHOLD_VAULT_PASSPHRASE";
+pub(crate) const VAULT_PASSPHRASE_VARIABLE: &str = "COHOLD_VAULT_PASSPHRASE";
 
 /// Logs go to standard error; `COHOLD_LOG` says what is logged (`debug`, `cohold_node=trace`).
 pub(crate) fn log(command: &Command) {

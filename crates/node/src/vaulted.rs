@@ -21,7 +21,7 @@ use crate::keeper::{KeepError, Keeper, Kept, OpenedKey};
 use crate::opened::OpenedKeys;
 
 /// How the engine's auxiliary data is filed.
-const ENGINE: &str = "dkls23";
+pub const ENGINE: &str = "dkls23";
 
 /// A store and the vault that seals what is in it.
 pub struct VaultedKeeper {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use cohold_chain_evm::{Decoded, decode, matches, signing_digest};
+use cohold_model::account::PartyKind;
 use cohold_model::canonical::Document as _;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
@@ -107,7 +108,7 @@ pub fn review(
     if order.plan.intent != order.intent.digest() {
         return Err(Refusal::new(Code::Mismatch, "the plan is for another intent"));
     }
-    check_approvals(&order, charter, &charter_digest, now)?;
+    check_approvals(&order, standing, &charter_digest, now)?;
     let decoded = decode(&order.plan.payload.0).map_err(|e| Refusal::new(Code::Payload, e.to_string()))?;
     matches(&decoded, &order.intent).map_err(|e| Refusal::new(Code::Mismatch, e.to_string()))?;
     let allowance = rules.check(&decoded)?.clone();
@@ -205,22 +206,22 @@ fn check_time(what: &str, expires_at: u64, now: u64) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// An approver's word for these very bytes. A party that its user approves on signs only what was
+/// approved there: another approver's word moves the nodes, never somebody else's device.
 fn check_approvals(
     order: &SignOrder,
-    charter: &Charter,
+    standing: Standing<'_>,
     charter_digest: &Digest,
     now: u64,
 ) -> Result<(), Refusal> {
-    let plan = order.plan.digest();
+    let (terms, plan) = (&standing.charter.terms, order.plan.digest());
+    let approvers = approvers_heeded(standing);
     let mut expired = None;
     for signed in order.approvals.iter().take(usize::from(PartyIndex::MAX)) {
         let Approval { account, charter: under, plan: approved, approver, expires_at } = &signed.document;
-        let fits = *account == charter.terms.account && under == charter_digest && *approved == plan;
-        let by_approver = charter.terms.approvers.contains(approver)
-            && charter
-                .terms
-                .party(approver)
-                .is_some_and(|(_, card)| signed.is_signed_by(approver, &card.identity));
+        let fits = *account == terms.account && under == charter_digest && *approved == plan;
+        let by_approver = approvers.contains(&approver)
+            && terms.party(approver).is_some_and(|(_, card)| signed.is_signed_by(approver, &card.identity));
         if fits && by_approver {
             match check_time("the approval", *expires_at, now) {
                 Ok(()) => return Ok(()),
@@ -229,7 +230,16 @@ fn check_approvals(
         }
     }
     Err(expired.unwrap_or_else(|| {
-        let names: Vec<&str> = charter.terms.approvers.iter().map(PartyName::as_str).collect();
+        let names: Vec<&str> = approvers.into_iter().map(PartyName::as_str).collect();
         Refusal::new(Code::Approval, format!("no approval of these very bytes by `{}`", names.join("`, `")))
     }))
+}
+
+/// Whose approvals count for a party: its own, where its user approves on it; else every approver's.
+fn approvers_heeded(standing: Standing<'_>) -> Vec<&PartyName> {
+    let terms = &standing.charter.terms;
+    let kind = terms.party(standing.me).map(|(_, card)| card.kind);
+    let attended = matches!(kind, Some(PartyKind::Device | PartyKind::Recovery));
+    let own = terms.approvers.get(standing.me).filter(|_| attended);
+    own.map_or_else(|| terms.approvers.iter().collect(), |own| vec![own])
 }

@@ -252,3 +252,35 @@ fn one_good_approval_is_enough() {
     renamed.signatures.insert(name(2), signature);
     check(vec![renamed], Some(Code::Approval));
 }
+
+#[test]
+fn a_device_signs_only_what_was_approved_on_it() {
+    let mut charter = charter();
+    for (card, kind) in charter.terms.parties.iter_mut().zip([PartyKind::Recovery, PartyKind::Device]) {
+        card.kind = kind;
+    }
+    charter.terms.approvers.insert(name(2));
+    let by = |i: u8, order: &SignOrder| {
+        let approval = Approval {
+            account: charter.terms.account,
+            charter: charter.digest(),
+            plan: order.plan.digest(),
+            approver: name(i),
+            expires_at: EXPIRES,
+        };
+        Signed::by(approval, name(i), &secret(i))
+    };
+    let code = |me: u8, approvers: &[u8]| {
+        let mut order = order();
+        order.charter = charter.digest();
+        order.signers = vec![index(2), index(3)];
+        order.approvals = approvers.iter().map(|i| by(*i, &order)).collect();
+        let (me, banned) = (name(me), BTreeSet::new());
+        let standing = Standing { charter: &charter, me: &me, banned: &banned };
+        review(order, standing, &Rules::parse(RULES).unwrap(), NOW).err().map(|refusal| refusal.code)
+    };
+    assert_eq!(code(2, &[2]), None);
+    assert_eq!(code(2, &[1, 2]), None);
+    assert_eq!(code(2, &[1]), Some(Code::Approval), "the recovery share's word does not move the device");
+    assert_eq!(code(3, &[1]), None, "a node heeds every approver");
+}

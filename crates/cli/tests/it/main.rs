@@ -1,5 +1,6 @@
 //! The one binary, end to end: real processes, a real local chain, kill -9.
 
+mod attack;
 mod bad_input;
 mod certificate;
 mod chain;

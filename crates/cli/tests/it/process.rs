@@ -27,13 +27,17 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 }
 
 /// Looks again and again until there is something.
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, look)
+}
+
+fn until_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(began.elapsed() < PATIENCE, "in vain: {what}");
+        assert!(began.elapsed() < patience, "in vain: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -154,8 +158,14 @@ impl Begun {
         self.child.wait().unwrap();
     }
 
-    pub(crate) fn end(mut self) -> Ran {
-        let status = until(&format!("{} ends", self.words), || self.child.try_wait().unwrap());
+    pub(crate) fn end(self) -> Ran {
+        self.end_within(PATIENCE)
+    }
+
+    /// Waits for a command that does more than one thing.
+    pub(crate) fn end_within(mut self, patience: Duration) -> Ran {
+        let ended = || self.child.try_wait().unwrap();
+        let status = until_within(patience, &format!("{} ends", self.words), ended);
         let read = |mut file: &File| {
             let mut text = String::new();
             file.seek(SeekFrom::Start(0)).unwrap();
