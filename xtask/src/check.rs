@@ -7,14 +7,14 @@ use anyhow::{Result, bail};
 
 use crate::deny::Advisories;
 use crate::tidy::floors;
-use crate::{checker, contracts, deny, install, metadata, shell, tidy};
+use crate::{checker, contracts, deny, fuzz, install, metadata, shell, tidy};
 
 /// What a step that passed has to add.
 type Remark = Option<String>;
 type Step = (&'static str, fn(&Path) -> Result<Remark>);
 
 /// Quick ones first.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("format", format),
     ("tidy", |root| tidy::tidy(root).map(|()| None)),
     ("checker", |root| checker::check(root).map(Some)),
@@ -23,6 +23,7 @@ const STEPS: [Step; 8] = [
     ("wasm", wasm),
     ("docs", docs),
     ("deny", dependencies),
+    ("fuzz", |root| fuzz::check(root).map(Some)),
 ];
 
 /// Runs the named steps, or all.

@@ -4,6 +4,7 @@ mod check;
 mod checker;
 mod contracts;
 mod deny;
+mod fuzz;
 mod install;
 mod metadata;
 mod run;
@@ -20,7 +21,8 @@ usage: cargo xtask COMMAND
                      (`cargo xtask demo --json` prints one JSON object on standard output, nothing else)
   bench [ARGS]       install what is missing, build with optimisation, run `cohold bench ARGS`
   test [ARGS]        install what is missing, build, run every test; with ARGS, `cargo test ARGS`
-  check [STEP…]      everything in CI beyond the tests: format, tidy, checker, contracts, clippy, wasm, docs, deny
+  check [STEP…]      everything in CI beyond the tests: format, tidy, checker, contracts, clippy, wasm,
+                     docs, deny, fuzz
   contracts          compile contracts/*.sol into their committed artifacts
   contracts --check  compile, compare with the committed artifacts, change nothing
   picture            draw the README's picture again, from the personal account of the tests
@@ -32,6 +34,12 @@ apt-get, when root or with sudo), a local chain and the Solidity compiler from n
 second checker's packages from npm (into checker/node_modules), cargo-deny (into target/tools).";
 
 fn main() -> ExitCode {
+    if fuzz::is_wrapper() {
+        return fuzz::compile().unwrap_or_else(|error| {
+            eprintln!("xtask: error: {error:#}");
+            ExitCode::FAILURE
+        });
+    }
     let args: Vec<String> = std::env::args().skip(1).collect();
     let (command, rest) = match args.split_first() {
         Some((command, rest)) => (command.as_str(), rest),

@@ -17,6 +17,7 @@ const FLOORS: [&[&str]; 9] = [
 const PURE_FLOORS: usize = 4;
 const PARTY: &str = "cohold-party";
 const TESTKIT: &str = "cohold-testkit";
+const FUZZ: &str = "cohold-fuzz";
 const XTASK: &str = "xtask";
 /// `anyhow` is for binaries.
 const BINARIES: [&str; 2] = ["cohold", XTASK];
@@ -79,7 +80,10 @@ fn broken_stair(from: &str, to: &str) -> Option<String> {
     if to == TESTKIT {
         return Some("`testkit` is a dependency of tests only".to_owned());
     }
-    if from == TESTKIT {
+    if to == FUZZ {
+        return Some("nothing needs the fuzzer".to_owned());
+    }
+    if from == TESTKIT || from == FUZZ {
         return None;
     }
     let (Some(from_floor), Some(to_floor)) = (floor(from), floor(to)) else {
@@ -101,7 +105,7 @@ fn floor(name: &str) -> Option<usize> {
 
 /// Whether the crate has a place in the house, or stands beside it.
 pub(super) fn has_place(name: &str) -> bool {
-    floor(name).is_some() || name == TESTKIT || name == XTASK
+    floor(name).is_some() || [TESTKIT, FUZZ, XTASK].contains(&name)
 }
 
 #[cfg(test)]

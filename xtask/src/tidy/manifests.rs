@@ -31,6 +31,7 @@ fn of_member(root: &Path, member: &Member, manifest: &str) -> Vec<String> {
     }
     let folder = match name {
         "xtask" => "xtask".to_owned(),
+        "cohold-fuzz" => "fuzz".to_owned(),
         "cohold" => "crates/cli".to_owned(),
         _ => format!("crates/{}", name.strip_prefix("cohold-").unwrap_or(name)),
     };
