@@ -73,6 +73,16 @@ pub enum Delivery {
     Served,
 }
 
+impl Delivery {
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::SelfBuilt => "built from source",
+            Self::Store => "delivered by a store",
+            Self::Served => "served at each use",
+        }
+    }
+}
+
 /// Who can come to API tokens. None of them moves money; whoever has one can ask the nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -64,6 +64,7 @@
 //! the very bytes that it signs; a lie about the chain can make a payment fail or wait, not go elsewhere.
 //! Copies of shares of earlier epochs: there are none, another epoch than the first is refused.
 
+mod holders;
 mod lending;
 mod names;
 mod places;
@@ -91,6 +92,8 @@ pub const ATOMS_MAX: usize = 18;
 /// The most statements that are looked at.
 pub const STATEMENTS_MAX: usize = 256;
 
+/// The role of who offers the service.
+const PROVIDER: &str = "provider";
 /// Coming to somebody's approval.
 const APPROVE: &str = "approve";
 /// Asking a node that wants no approval.
@@ -163,16 +166,17 @@ pub fn extract(
     }
     let said = said::by_party(&charter.document, statements, now);
     let coordinator = coordinator(terms, own);
-    let places = Places::fitting(terms, &seals(terms, &said, own), &coordinator);
+    let places = Places::fitting(terms, &seals(terms, &said, own), &own.declared, &coordinator);
     let lending = Lending::new(terms, &said);
 
     let mut model = ModelBuilder::new(terms.account.to_string());
     for (entity, role) in &terms.entities {
         model = model.entity(entity.as_str(), word(*role));
     }
-    if !terms.entities.keys().any(|entity| entity.as_str() == coordinator) {
-        model = model.entity(&coordinator, word(Role::Provider));
-    }
+    let mut strangers = places.strangers.clone();
+    strangers.insert(coordinator.clone(), PROVIDER);
+    strangers.retain(|entity, _| !terms.entities.keys().any(|known| known.as_str() == entity));
+    model = strangers.into_iter().fold(model, |model, (entity, role)| model.entity(entity, role));
     let rules =
         places.rules.iter().cloned().chain(powers(terms, &places, &lending)).chain(lending.rules(terms));
     model = rules.fold(model, ModelBuilder::rule);
@@ -258,7 +262,7 @@ fn coordinator(terms: &Terms, own: &Own) -> String {
 fn word(role: Role) -> &'static str {
     match role {
         Role::User => "user",
-        Role::Provider => "provider",
+        Role::Provider => PROVIDER,
         Role::Guardian => "guardian",
     }
 }

@@ -1,15 +1,17 @@
 //! Where the shares lie: atoms, who opens which share, and the doubts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cohold_model::PartyName;
-use cohold_model::account::{Card, PartyKind, Terms};
+use cohold_model::account::{Card, PartyKind, Role, Terms};
 use cohold_model::statement::Sealing;
+use cohold_model::{EntityName, PartyName};
 
+use super::holders::Holders;
 use super::names::Names;
-use super::{APPROVE, ASK, ATOMS_MAX, use_of};
+use super::{APPROVE, ASK, ATOMS_MAX, PROVIDER, use_of};
 use crate::check::{MOVE, RECOVER, RULE};
-use crate::model::{Atom, Evidence, Rule};
+use crate::declared::{Declared, Program};
+use crate::model::{Atom, Evidence, Kind, Rule};
 use crate::needs::Needs;
 use crate::words;
 
@@ -24,6 +26,7 @@ pub(super) struct Sealed {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fold {
     Nothing,
+    Holdings,
     Disks,
     Pins,
     Passphrases,
@@ -32,6 +35,8 @@ enum Fold {
 /// All atoms, and the rules for `use:…`.
 pub(super) struct Places {
     pub(super) atoms: BTreeMap<String, Atom>,
+    /// Entities that are in no charter, with their roles.
+    pub(super) strangers: BTreeMap<String, &'static str>,
     pub(super) rules: Vec<Rule>,
     /// The atom of the doubt in the engine.
     pub(super) engine_leak: String,
@@ -67,23 +72,54 @@ impl Seal {
     }
 }
 
+/// A thing and a secret that open a share together.
+struct Lock {
+    thing: String,
+    secret: String,
+    /// The two in words.
+    said: [&'static str; 2],
+}
+
+impl Lock {
+    fn new(thing: String, secret: String, said: [&'static str; 2]) -> Self {
+        Self { thing, secret, said }
+    }
+}
+
+/// The power of outsiders other than this one.
+fn other_than(entity: &EntityName) -> String {
+    format!("other:{entity}")
+}
+
 impl Places {
     /// With as much told apart as fits.
-    pub(super) fn fitting(terms: &Terms, seals: &BTreeMap<&PartyName, Sealed>, coordinator: &str) -> Self {
-        let steps = [Fold::Nothing, Fold::Disks, Fold::Pins];
-        let places = steps.into_iter().map(|fold| Self::folded(terms, seals, coordinator, fold));
-        let mut fitting = places.filter(|places| places.atoms.len() <= ATOMS_MAX);
-        fitting.next().unwrap_or_else(|| Self::folded(terms, seals, coordinator, Fold::Passphrases))
+    pub(super) fn fitting(
+        terms: &Terms,
+        seals: &BTreeMap<&PartyName, Sealed>,
+        declared: &Declared,
+        coordinator: &str,
+    ) -> Self {
+        let folded = |fold| Self::folded(terms, seals, declared, coordinator, fold);
+        let steps = [Fold::Nothing, Fold::Holdings, Fold::Disks, Fold::Pins];
+        let mut fitting = steps.into_iter().map(folded).filter(|places| places.atoms.len() <= ATOMS_MAX);
+        fitting.next().unwrap_or_else(|| folded(Fold::Passphrases))
     }
 
-    fn folded(terms: &Terms, seals: &BTreeMap<&PartyName, Sealed>, coordinator: &str, fold: Fold) -> Self {
-        let mut draft = Draft::new(terms, fold);
+    fn folded(
+        terms: &Terms,
+        seals: &BTreeMap<&PartyName, Sealed>,
+        declared: &Declared,
+        coordinator: &str,
+        fold: Fold,
+    ) -> Self {
+        let mut draft = Draft::new(terms, declared, fold);
         for card in &terms.parties {
             draft.party(card, seals.get(&card.party).copied());
         }
         let server = draft.names.next("server");
         draft.atoms.insert(server, Atom::party(coordinator));
-        draft.doubts(terms, coordinator)
+        draft.holders.tokens(coordinator, &mut draft.names, &mut draft.atoms);
+        draft.doubts(terms, declared, coordinator)
     }
 }
 
@@ -91,9 +127,12 @@ impl Places {
 const RESERVED: [&str; 5] = [MOVE, RULE, RECOVER, APPROVE, ASK];
 
 /// A model in the making, as far as it is about places.
-struct Draft {
+struct Draft<'a> {
     fold: Fold,
     names: Names,
+    holders: Holders<'a>,
+    /// What nobody has declared of the nodes of an entity.
+    open: Vec<(&'a EntityName, Rule)>,
     atoms: BTreeMap<String, Atom>,
     rules: Vec<Rule>,
     /// The devices' atoms, by party.
@@ -105,12 +144,14 @@ struct Draft {
     guesses: bool,
 }
 
-impl Draft {
-    fn new(terms: &Terms, fold: Fold) -> Self {
+impl<'a> Draft<'a> {
+    fn new(terms: &'a Terms, declared: &'a Declared, fold: Fold) -> Self {
         let parties = terms.parties.iter().map(|card| card.party.as_str());
         let mut names = Names::taken(RESERVED.into_iter().chain(parties));
         Self {
             fold,
+            holders: Holders::new(terms, declared, fold >= Fold::Holdings),
+            open: Vec::new(),
             atoms: BTreeMap::new(),
             rules: Vec::new(),
             devices: BTreeMap::new(),
@@ -145,9 +186,10 @@ impl Draft {
         name
     }
 
-    fn party(&mut self, card: &Card, sealed: Option<Sealed>) {
+    fn party(&mut self, card: &'a Card, sealed: Option<Sealed>) {
         let party = card.party.as_str();
-        let evidence = sealed.map_or(Evidence::Unknown, |sealed| sealed.evidence);
+        let said = sealed.map_or(Evidence::Unknown, |sealed| sealed.evidence);
+        let evidence = if self.holders.rests_on_word(card) { said.max(Evidence::Asserted) } else { said };
         let seal = Seal::of(card.kind, sealed.map(|sealed| sealed.sealing));
         let machine = match seal {
             Seal::BareFile | Seal::File => self.object(card, "file"),
@@ -156,93 +198,213 @@ impl Draft {
         if card.kind == PartyKind::Device {
             self.devices.insert(party.to_owned(), machine.clone());
         }
-        let rule = |needs: Needs, because: String| {
-            Rule::new(use_of(party), needs).because(because).evidence(evidence)
+        let opens = |draft: &mut Self, needs: Needs, because: String| {
+            draft.rules.push(Rule::new(use_of(party), needs).because(because).evidence(evidence));
         };
-        let alone = |because: String| vec![rule(machine.as_str().into(), because)];
-        let weak = self.weak_secret.clone();
-        let secured = |thing: &str, secret: String, [thing_said, secret_said]: [&str; 2]| {
-            let opens = format!("the share of `{party}` opens with {thing_said} and {secret_said} together");
-            let guess =
-                format!("whoever has {thing_said} may try at leisure to guess {secret_said} of `{party}`");
-            [
-                rule(Needs::all([thing, secret.as_str()]), opens),
-                rule(Needs::all([thing, weak.as_str()]), guess),
-            ]
-        };
-        let rules = match seal {
-            Seal::Machine => alone(format!(
-                "nothing that counts is stated about the share of `{party}`: whoever has it may have the share"
-            )),
-            Seal::BareFile => alone(format!(
-                "nothing that counts is stated about the share of `{party}`: its file alone may open"
-            )),
-            Seal::KeyFile if self.fold >= Fold::Disks => alone(format!(
-                "the share of `{party}` lies under a key beside it: whoever has the machine, its disk or a \
-                 backup (not told apart) has it"
-            )),
+        let alone = Needs::from(machine.as_str());
+        let lock = match seal {
+            Seal::Machine | Seal::BareFile => {
+                let what = match seal {
+                    Seal::BareFile => "its file alone may open",
+                    _ => "whoever has it may have the share",
+                };
+                let because = format!("nothing that counts is stated about the share of `{party}`: {what}");
+                opens(self, alone, because);
+                None
+            }
             Seal::KeyFile => {
+                let folded = self.fold >= Fold::Disks;
+                let (needs, note) = match folded {
+                    true => (alone, " (not told apart)"),
+                    false => (Needs::any([machine, self.object(card, "disk")]), ""),
+                };
                 let because = format!(
                     "the share of `{party}` lies under a key beside it: whoever has the machine, its disk or \
-                     a backup has it"
+                     a backup{note} has it"
                 );
-                let disk = self.object(card, "disk");
-                vec![rule(Needs::any([machine, disk]), because)]
+                opens(self, needs, because);
+                None
             }
-            Seal::Passphrase if self.fold >= Fold::Disks => alone(format!(
-                "`{party}` holds its share opened while it runs: whoever has the machine, or its disk and \
-                 passphrase (not told apart), has it"
-            )),
             Seal::Passphrase => {
-                let mut rules = alone(format!(
-                    "`{party}` holds its share opened while it runs: whoever has the machine has it"
-                ));
-                let (disk, passphrase) = (self.object(card, "disk"), self.object(card, "passphrase"));
-                rules.extend(secured(&disk, passphrase, ["the disk", "the operator's passphrase"]));
-                rules
+                let holds =
+                    format!("`{party}` holds its share opened while it runs: whoever has the machine");
+                if self.fold >= Fold::Disks {
+                    let because = format!("{holds}, or its disk and passphrase (not told apart), has it");
+                    opens(self, alone, because);
+                    None
+                } else {
+                    opens(self, alone, format!("{holds} has it"));
+                    let (disk, passphrase) = (self.object(card, "disk"), self.object(card, "passphrase"));
+                    Some(Lock::new(disk, passphrase, ["the disk", "the operator's passphrase"]))
+                }
             }
             Seal::Pin if self.fold >= Fold::Pins => {
-                alone(format!("the share of `{party}` opens with the device and the PIN (not told apart)"))
+                let because =
+                    format!("the share of `{party}` opens with the device and the PIN (not told apart)");
+                opens(self, alone, because);
+                None
             }
-            Seal::Pin => {
-                let pin = self.pin(card);
-                secured(&machine, pin, ["the device", "the PIN"]).into()
+            Seal::Pin => Some(Lock::new(machine, self.pin(card), ["the device", "the PIN"])),
+            Seal::File if self.fold >= Fold::Passphrases => {
+                let because =
+                    format!("the share of `{party}` opens with the file and the passphrase (not told apart)");
+                opens(self, alone, because);
+                None
             }
-            Seal::File if self.fold >= Fold::Passphrases => alone(format!(
-                "the share of `{party}` opens with the file and the passphrase (not told apart)"
-            )),
             Seal::File => {
                 let passphrase = self.object(card, "passphrase");
-                secured(&machine, passphrase, ["the file", "the passphrase"]).into()
+                Some(Lock::new(machine, passphrase, ["the file", "the passphrase"]))
             }
         };
-        // Alone a share has one rule; sealed it has one with the secret and one with a guess.
-        self.guesses |= rules.len() > 1;
-        self.rules.extend(rules);
+        if let Some(lock) = &lock {
+            self.guesses = true;
+            let [thing, secret] = lock.said;
+            let because = format!("the share of `{party}` opens with {thing} and {secret} together");
+            opens(self, Needs::all([lock.thing.as_str(), lock.secret.as_str()]), because);
+            let because = format!("whoever has {thing} may try at leisure to guess {secret} of `{party}`");
+            let guessed = Needs::all([lock.thing.as_str(), self.weak_secret.as_str()]);
+            opens(self, guessed, because);
+        }
+        self.others(card, lock.as_ref());
     }
 
-    fn doubts(mut self, terms: &Terms, coordinator: &str) -> Places {
+    /// What outsiders have by declaration, or for want of one.
+    fn others(&mut self, card: &'a Card, lock: Option<&Lock>) {
+        let party = card.party.as_str();
+        let (names, atoms) = (&mut self.names, &mut self.atoms);
+        let mut machine = self.holders.machine(card, names, atoms);
+        let mut copies = self.holders.backup(card, names, atoms);
+        let factor = self.holders.factor(card, names, atoms);
+        if card.kind == PartyKind::Recovery {
+            // A file has no machine: who administers where it lies has a copy of it.
+            copies.append(&mut machine);
+        }
+        let mut said = |needs: Needs, because: String| {
+            self.rules.push(Rule::new(use_of(party), needs).because(because).evidence(Evidence::Asserted));
+        };
+        if !machine.is_empty() {
+            let who = words::list(&machine);
+            let because = format!(
+                "{who} administers the machine of `{party}`, as declared: what runs there is open to it"
+            );
+            said(Needs::any(machine), because);
+        }
+        match lock {
+            Some(lock) if !(copies.is_empty() && factor.is_empty()) => {
+                let who: Vec<_> = copies.iter().chain(&factor).cloned().collect();
+                let because = format!(
+                    "what opens the share of `{party}` lies with {} too, as declared",
+                    words::list(&who)
+                );
+                let things = Needs::any(copies.into_iter().chain([lock.thing.clone()]));
+                let secrets = [lock.secret.clone(), self.weak_secret.clone()];
+                said(Needs::all([things, Needs::any(factor.into_iter().chain(secrets))]), because);
+            }
+            None if !copies.is_empty() => {
+                let because = format!(
+                    "copies of the share of `{party}` lie with {}, as declared",
+                    words::list(&copies)
+                );
+                said(Needs::any(copies), because);
+            }
+            _ => {}
+        }
+        self.undeclared(card, lock);
+    }
+
+    /// An unknown holder is an outsider, whichever would do most harm.
+    fn undeclared(&mut self, card: &'a Card, lock: Option<&Lock>) {
+        let (party, other) = (card.party.as_str(), other_than(&card.entity));
+        let (needs, what) = match lock {
+            _ if self.holders.machine_is_open(card) => (Needs::from(other), "administers the machine"),
+            None if self.holders.backup_is_open(card) => (Needs::from(other), "keeps copies of the disk"),
+            Some(lock) if self.holders.backup_is_open(card) => {
+                let secret = Needs::any([lock.secret.as_str(), self.weak_secret.as_str()]);
+                (Needs::all([other.into(), secret]), "keeps copies of the disk")
+            }
+            _ => return,
+        };
+        let because = format!("nobody has declared who {what} of `{party}`: any other outsider may");
+        self.open.push((&card.entity, Rule::new(use_of(party), needs).because(because)));
+    }
+
+    /// Who the others are, now that everybody is there.
+    fn close(&mut self, terms: &Terms, coordinator: &str) {
+        let open = std::mem::take(&mut self.open);
+        let entities: BTreeSet<&EntityName> = open.iter().map(|(entity, _)| *entity).collect();
+        for entity in entities {
+            let is_other = |atom: &Atom| {
+                let of = atom.entity.as_deref().filter(|of| *of != entity.as_str());
+                let role = |of: &str| terms.entities.iter().find(|(name, _)| name.as_str() == of);
+                atom.kind != Kind::Doubt
+                    && of.is_some_and(|of| role(of).is_none_or(|(_, role)| *role != Role::User))
+            };
+            let others = self.atoms.iter().filter(|(_, atom)| is_other(atom));
+            let mut others: Vec<String> = others.map(|(name, _)| name.clone()).collect();
+            if others.is_empty() {
+                if terms.entities.get(entity) == Some(&Role::Provider) {
+                    continue;
+                }
+                others.push(self.unknown_holder(terms, coordinator));
+            }
+            self.rules.push(
+                Rule::new(other_than(entity), Needs::any(others))
+                    .because(format!("whoever is no user and not {entity} may be the unknown holder"))
+                    .evidence(Evidence::Unknown),
+            );
+            let rules = open.iter().filter(|(of, _)| *of == entity).map(|(_, rule)| rule.clone());
+            self.rules.extend(rules);
+        }
+    }
+
+    /// Where nobody but users is known, the unknown holder is the provider.
+    fn unknown_holder(&mut self, terms: &Terms, coordinator: &str) -> String {
+        let provider = terms.entities.iter().find(|(_, role)| **role == Role::Provider);
+        let provider = provider.map(|(name, _)| name.to_string()).unwrap_or_else(|| {
+            let taken = terms.entities.keys().map(EntityName::as_str).chain([coordinator]);
+            let strangers = self.holders.strangers.keys().map(String::as_str);
+            Names::taken(taken.chain(strangers)).next("provider")
+        });
+        self.holders.strangers.entry(provider.clone()).or_insert(PROVIDER);
+        let name = self.names.next("unknown-holder");
+        self.atoms.insert(name.clone(), Atom::party(provider));
+        name
+    }
+
+    fn doubts(mut self, terms: &Terms, declared: &Declared, coordinator: &str) -> Places {
+        self.close(terms, coordinator);
         if self.guesses {
             let says = "a PIN or passphrase can be guessed";
             self.atoms.insert(self.weak_secret.clone(), Atom::doubt(says));
         }
-        let hostile = self.hostile_program(coordinator);
+        let hostile = self.hostile_program(terms, declared, coordinator);
         self.recovery_copy(terms, hostile);
         let engine_leak = self.names.next("engine-leak");
         let says = "the threshold engine (DKLs23, unaudited) leaks the other shares to a party";
         self.atoms.insert(engine_leak.clone(), Atom::doubt(says));
-        Places { atoms: self.atoms, rules: self.rules, engine_leak }
+        let strangers = self.holders.strangers;
+        Places { atoms: self.atoms, strangers, rules: self.rules, engine_leak }
     }
 
     /// What runs on the devices sees everything that they open.
-    fn hostile_program(&mut self, coordinator: &str) -> Option<String> {
+    fn hostile_program(&mut self, terms: &Terms, declared: &Declared, coordinator: &str) -> Option<String> {
         let devices: Vec<_> = self.devices.keys().cloned().collect();
         if devices.is_empty() {
             return None;
         }
         let hostile = self.names.next("hostile-program");
-        let says = format!("the program run on {} is hostile", words::list(&devices));
-        self.atoms.insert(hostile.clone(), Atom::doubt(says).profits(coordinator));
+        let on = words::list(&devices);
+        let (says, profits) = match &declared.program {
+            None => (format!("the program run on {on} is hostile"), coordinator),
+            Some(Program { entity, delivery }) => {
+                if !terms.entities.contains_key(entity) && entity.as_str() != coordinator {
+                    self.holders.strangers.entry(entity.to_string()).or_insert("developer");
+                }
+                let how = delivery.words();
+                (format!("the program run on {on}, made by {entity} and {how}, is hostile"), entity.as_str())
+            }
+        };
+        self.atoms.insert(hostile.clone(), Atom::doubt(says).profits(profits));
         for device in devices {
             let because =
                 format!("the program on `{device}` sees its PIN and its share, and signs in its name");

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use cohold_custody::declared::{Backup, Machine};
 use cohold_custody::extract::{Own, extract};
 use cohold_custody::{Evaluation, Model, evaluate};
 use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::{Charter, KeyBinding};
 use cohold_model::intent::Asset;
 use cohold_model::statement::{Allowance, FeeBound, Receivers, Sealing, Statement, Vouch};
-use cohold_model::{Amount, Digest, Document as _, Epoch, HexBytes, IdentitySecret, Signed};
+use cohold_model::{Amount, Digest, Document as _, Epoch, HexBytes, IdentitySecret, PartyName, Signed};
 
 pub(crate) const CREATED_AT: u64 = 1_800_000_000;
 pub(crate) const NOW: u64 = CREATED_AT + 3600;
@@ -18,7 +19,7 @@ pub(crate) const TOKEN: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
 pub(crate) const RECEIVER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
 /// An account in the making: entities, parties with what they state, threshold.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Account {
     pub(crate) threshold: u8,
     pub(crate) entities: Vec<(&'static str, Role)>,
@@ -27,7 +28,7 @@ pub(crate) struct Account {
     pub(crate) own: Own,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Party {
     pub(crate) name: &'static str,
     pub(crate) entity: &'static str,
@@ -134,9 +135,25 @@ pub(crate) fn enterprise() -> Account {
         approvers: vec!["device"],
         own: Own::default(),
     }
+    .declared_own()
 }
 
 impl Account {
+    /// The same, with every node declared to be administered and backed up by its own entity alone.
+    pub(crate) fn declared_own(mut self) -> Self {
+        let nodes = self
+            .parties
+            .iter()
+            .filter(|party| matches!(party.kind, PartyKind::Cosigner | PartyKind::Guardian));
+        let declared = &mut self.own.declared;
+        for node in nodes {
+            let party: PartyName = node.name.parse().expect("a name");
+            declared.machine.push(Machine { party: party.clone(), administrators: Vec::new() });
+            declared.backup.push(Backup { party, holders: Vec::new() });
+        }
+        self
+    }
+
     pub(crate) fn secret(&self, position: usize) -> IdentitySecret {
         IdentitySecret::from_seed(&mut [u8::try_from(position).expect("few") + 1; 32])
     }

@@ -188,6 +188,7 @@ fn a_node_that_may_approve_uses_what_others_lend() {
     account.parties[1] = node("guardian", "bo", vec![ether(Some(1))]);
     account.entities.push(("bo", Role::Guardian));
     account.approvers = vec!["device"];
+    account = account.declared_own();
     assert_eq!(verdict(&account.model()).class, Class::Collusive);
     account.approvers = vec!["device", "cosigner"];
     let evaluation = verdict(&account.model());

@@ -2,6 +2,7 @@
 
 mod account;
 mod certificate;
+mod declared;
 mod lending;
 mod places;
 mod statements;
@@ -131,7 +132,7 @@ fn two_nodes_of_one_outsider_are_custody() {
         if second != "acme" {
             account.entities.push((second, role));
         }
-        verdict(&account.model())
+        verdict(&account.declared_own().model())
     };
     assert_eq!(two("acme", Role::Provider).class, Class::Custodial);
     let collusive = two("bo", Role::Guardian);

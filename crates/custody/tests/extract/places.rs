@@ -56,7 +56,8 @@ fn nine_parties_of_any_kind_fit_the_table() {
             parties: parties.collect(),
             approvers: vec!["p1"],
             own: Own::default(),
-        };
+        }
+        .declared_own();
         let model = account.model();
         assert!(model.atoms().len() <= ATOMS_MAX, "{:?}", model.atoms().keys());
         assert_eq!(verdict(&model).class, Class::MpcSelfCustody);
@@ -81,7 +82,8 @@ fn what_is_left_out_only_makes_coalitions_smaller() {
         parties: parties.into_iter().chain(nodes).collect(),
         approvers: vec!["p1"],
         own: Own::default(),
-    };
+    }
+    .declared_own();
     let model = account.model();
     assert!(!model.atoms().contains_key("p1-pin"));
     assert!(solid(&verdict(&model), "move").contains(&"p1 p2".into()));
