@@ -23,7 +23,7 @@ use crate::home::{DeviceConfig, Home};
 use crate::output::{Exit, Failure, Output};
 use crate::services::told_to_stop;
 
-/// The first line of rules files that `dev` keeps up to date.
+/// The first line of files that `dev` keeps up to date.
 const MARK: &str = "# written by `cohold dev`; remove this line to keep your own changes";
 /// The nodes of a development set-up: name and kind.
 const NODES: [(&str, &str); 2] = [("cosigner", "cosigner"), ("guardian", "guardian")];
@@ -293,6 +293,7 @@ fn write_settings(
         );
     }
     std::fs::write(server.join("server.toml"), text)?;
+    write_marked(&server.join("custody.toml"), &declaration())?;
     for (name, kind) in NODES {
         let folder = options.folder.join(name);
         private_folder(&folder)?;
@@ -307,12 +308,27 @@ fn write_settings(
 }
 
 fn write_rules(folder: &Path, text: &str) -> anyhow::Result<()> {
-    let path = folder.join("rules.toml");
-    let ours = std::fs::read_to_string(&path).map_or(true, |old| old.starts_with(MARK));
+    write_marked(&folder.join("rules.toml"), text)
+}
+
+/// Writes a file, unless somebody made it their own.
+fn write_marked(path: &Path, text: &str) -> anyhow::Result<()> {
+    let ours = std::fs::read_to_string(path).map_or(true, |old| old.starts_with(MARK));
     if ours {
         std::fs::write(path, format!("{MARK}\n{text}"))?;
     }
     Ok(())
+}
+
+/// Everything runs on this machine, of which nobody else is told: as `custody.toml` says it.
+fn declaration() -> String {
+    let node = |(name, _): &(&str, &str)| {
+        format!(
+            "\n[[machine]]\nparty = \"{name}\"\nadministrators = []\n\n[[backup]]\nparty = \"{name}\"\nholders = []\n"
+        )
+    };
+    let nodes: String = NODES.iter().map(node).collect();
+    format!("[coordinator]\nentity = \"{PROVIDER}\"\n{nodes}")
 }
 
 fn node_rules(token: Option<Address>) -> String {

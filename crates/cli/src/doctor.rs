@@ -17,6 +17,7 @@ struct Finding {
 pub(crate) async fn run(output: Output, home: &Home) -> anyhow::Result<()> {
     let mut findings = vec![anvil().await, folder(home), rules(home), entropy(), clock()];
     findings.push(server(home).await);
+    findings.extend(declared(home).await);
     findings.extend(clocks(home).await);
     let rows: Vec<_> = findings
         .iter()
@@ -132,6 +133,21 @@ async fn server(home: &Home) -> Finding {
         }
         Err(error) => finding(false, true, format!("{error:#}")),
     }
+}
+
+/// Whether the server says who runs what.
+async fn declared(home: &Home) -> Option<Finding> {
+    let issuer = home.client().ok()?.issuer().await.ok()?;
+    let good = issuer.declared.as_object().is_some_and(|declared| !declared.is_empty());
+    let detail = match good {
+        true => "the server declares who runs what; `cohold custody issuer --json` shows it".into(),
+        false => {
+            "the server declares nothing, so certificates assume the worst of who runs what: its operator \
+                  writes `custody.toml` beside `server.toml` (docs/custody.md)"
+                .into()
+        }
+    };
+    Some(Finding { what: "declaration", good, needed: false, detail })
 }
 
 /// The clocks of the server and of the nodes of the first account, against this machine's.

@@ -39,7 +39,7 @@ const ISSUER: &str = "issuer";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
-    /// Always 1.
+    /// Always 1. It stands for the rules by which the model is drawn as well: others are another version.
     pub version: u32,
     /// The account.
     pub account: AccountId,

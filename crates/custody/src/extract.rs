@@ -23,9 +23,27 @@
 //! | passphrase, or anything else on a machine that runs | the node while it runs, or `<party>-disk` and `<party>-passphrase` |
 //! | nothing | the party's atom, or `<party>-file` of a recovery share, alone |
 //!
-//! Beyond [`ATOMS_MAX`] atoms, first the disks and passphrases of nodes are left out, then PINs, then
+//! Beyond [`ATOMS_MAX`] atoms, first what one outsider holds is taken together, then the disks and passphrases of nodes are left out, then PINs, then
 //! passphrases of recovery files. What is left stands for what is left out, so that coalitions only
 //! become smaller: a device then opens without its PIN.
+//!
+//! # Declarations
+//! What code cannot see a deployment declares ([`crate::declared`]), `asserted` at best. Silence is never
+//! better than any declaration about nodes, and no declaration is better than the parties' own words and
+//! entities: it adds outsiders, or says that there are none.
+//!
+//! | declared | not declared |
+//! |---|---|
+//! | who administers a machine has what runs on it: a node's share, a device's as well | of a node: any outsider other than its own entity (`other:<entity>`) |
+//! | who holds copies of a disk or file has it as a thief of the disk would | of a node: any outsider other than its own entity |
+//! | who can come to a PIN or passphrase has that | nobody: of what is the user's own, the device has spoken |
+//! | who makes the devices' program profits from its hostility | who runs the coordinator |
+//! | who issues or resets API tokens may come to ask | who runs the coordinator |
+//! | who runs the coordinator has the atom `server` | the provider |
+//!
+//! What is known of a node becomes `asserted` where silence about it would have counted. A declaration
+//! gives nothing to users. Where nobody but users is known, the unknown holder is a provider that nobody
+//! named. All that one outsider holds becomes one atom where the table would be too large.
 //!
 //! # Statements
 //! A statement counts if its party signed it with the identity key of the charter, for this account,

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use cohold_custody::Class;
+use cohold_custody::declared::Declared;
 use cohold_custody::fleet::state::Head;
 use cohold_custody::fleet::{Report, render};
 use cohold_server::Config;
@@ -83,12 +84,13 @@ impl ClassArg {
 
 /// The report, where the state is kept, and whether it was.
 fn fleet(output: Output, args: &FleetArgs) -> anyhow::Result<(Report, Option<PathBuf>, bool)> {
-    let (source, beside) = match &args.models {
-        Some(path) => (Source::models(path), None),
+    let (source, beside, declared) = match &args.models {
+        Some(path) => (Source::models(path), None, Declared::default()),
         None => {
             let config = Config::load(&args.config)?;
             let beside = config.database.with_extension("fleet.jsonl");
-            (Source::Server(Box::new(ServerStore::open_reading(&config.database)?)), Some(beside))
+            let store = ServerStore::open_reading(&config.database)?;
+            (Source::Server(Box::new(store)), Some(beside), config.declared)
         }
     };
     // Another run to compare with, and no place to keep this one, leave everything as it is.
@@ -100,7 +102,7 @@ fn fleet(output: Output, args: &FleetArgs) -> anyhow::Result<(Report, Option<Pat
     let now = cohold_node::now();
     let mut next = state.as_deref().map(|path| Next::begin(path, now)).transpose()?;
     let mut report = Report::new(now, past.as_ref().map(|past| past.at));
-    let work = Work::new(past.as_ref(), now, args.accept);
+    let work = Work::new(past.as_ref(), now, args.accept, declared);
     let mut collector = Collector {
         output,
         told: Instant::now(),

@@ -14,6 +14,7 @@ fn certificates_are_issued_followed_and_refused() {
     let first = ask(&world, &account).stdout;
     a_stranger_checks_the_file(&world, &first);
     let second = certificates_follow(&world, &account, &first);
+    a_declaration_stands_in_the_certificate(&mut world, &account);
     a_lying_server_is_refused(&world, &account);
     a_crash_leaves_the_chain_whole(&mut world, &account, &second);
     a_server_that_forgot_is_refused(&mut world, &account);
@@ -101,6 +102,41 @@ fn certificates_follow(world: &World, account: &Account, first: &str) -> String 
     let (code, _) = world.device(["custody", "certificate", &account.id, "--number", "9"]).run().failed(1);
     assert_eq!(code, "not-found");
     second
+}
+
+fn a_declaration_stands_in_the_certificate(world: &mut World, account: &Account) {
+    let before = std::fs::read_to_string(world.path("server/custody.toml")).unwrap();
+    let cloud = before.replacen("administrators = []", "administrators = [\"bigcloud\"]", 1);
+    world.write("server/custody.toml", &cloud);
+    world.server_restart(None);
+    let file = ask(world, account).stdout;
+    let value: Value = serde_json::from_str(&file).unwrap();
+    let model = &value["document"]["model"];
+    assert_eq!(value["document"]["declared"]["machine"][0]["administrators"], json!(["bigcloud"]));
+    assert_eq!(model["atoms"]["bigcloud-machines"]["entity"], "bigcloud", "{model:#}");
+    let shown = world.device(["custody", "show", &account.id]).run().done();
+    assert_eq!(shown["model"], *model, "the sheet takes the same path");
+    // Another declaration under the same signature holds for nobody.
+    world.write("nobody/declared.json", &file.replacen("[\"bigcloud\"]", "[]", 1));
+    stranger(world, "nobody/declared.json", &[]).run().failed(1);
+    let told = world.device(["doctor"]).run();
+    let found = told.json()["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|f| f["what"] == "declaration" && f["ok"] == true);
+    assert!(found, "{}", told.stdout);
+
+    world.server_stop();
+    world.write("server/custody.toml", &format!("{before}\n[[machine]]\nparty = 5\n"));
+    let config = world.path("server/server.toml");
+    let (code, message) = Cli::new(["server", "--json", "--config"]).arg(config).run().failed(1);
+    assert!(
+        code == "config" && message.contains("custody.toml") && message.contains("line "),
+        "{code}: {message}"
+    );
+    world.write("server/custody.toml", &before);
+    world.server_restart(None);
 }
 
 fn a_lying_server_is_refused(world: &World, account: &Account) {

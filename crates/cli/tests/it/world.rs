@@ -96,6 +96,10 @@ impl World {
                  name = \"local\"\ncoin = \"ETH\"\nrpc_url = \"{rpc}\"\nconfirmations = 1\n"
             ),
         );
+        let declared = NODES.map(|node| {
+            format!("[[machine]]\nparty = \"{node}\"\nadministrators = []\n[[backup]]\nparty = \"{node}\"\nholders = []\n")
+        });
+        self.write("server/custody.toml", &declared.concat());
         for node in NODES {
             self.write(
                 &format!("{node}/node.toml"),

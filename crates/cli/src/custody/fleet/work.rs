@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cohold_custody::Model;
 use cohold_custody::Verdict;
+use cohold_custody::declared::Declared;
 use cohold_custody::extract::{Own, extract};
 use cohold_custody::fleet::state::{AccountLine, ModelLine};
 use cohold_custody::fleet::{Change, Comparison, Fingerprint, Standing, compare};
@@ -27,6 +28,8 @@ pub(super) struct Work<'a> {
     now: u64,
     /// Whether crossings are taken as they are.
     accept: bool,
+    /// What the deployment declares, for accounts of its server.
+    own: Own,
     standings: Mutex<HashMap<Fingerprint, Once<Result<Standing, String>>>>,
     compared: Mutex<HashMap<(Fingerprint, Fingerprint), Once<Comparison>>>,
     /// Models whose line was handed out for the next state.
@@ -58,11 +61,12 @@ pub(super) enum Since {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(past: Option<&'a Past>, now: u64, accept: bool) -> Self {
+    pub(super) fn new(past: Option<&'a Past>, now: u64, accept: bool, declared: Declared) -> Self {
         Self {
             past,
             now,
             accept,
+            own: Own { declared, ..Own::default() },
             standings: Mutex::default(),
             compared: Mutex::default(),
             written: Mutex::default(),
@@ -79,8 +83,7 @@ impl<'a> Work<'a> {
             Item::Failed { place, error } => return Outcome::Failed { place, error },
             Item::Bytes { place, bytes } => (place, Model::parse(&bytes).map_err(|error| error.to_string())),
             Item::Account { charter, statements } => {
-                let own = Own::default();
-                let model = extract(&charter, &statements, &own, self.now);
+                let model = extract(&charter, &statements, &self.own, self.now);
                 (charter.document.terms.account.to_string(), model.map_err(|error| error.to_string()))
             }
         };
