@@ -6,12 +6,13 @@
 
 use cohold_model::account::{Card, Proposal};
 use cohold_model::canonical::Signed;
+use cohold_model::change::{Consent, RulesReport};
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Approval, Asset, Intent, Plan};
 use cohold_model::receipt::Status;
 use cohold_model::statement::Statement;
-use cohold_model::{AccountId, Amount, Digest, HexBytes, IdentityKey, RequestId};
+use cohold_model::{AccountId, Amount, Digest, HexBytes, IdentityKey, PartyName, RequestId};
 use serde::{Deserialize, Serialize};
 
 /// Paths, relative to the server's URL.
@@ -39,6 +40,13 @@ pub mod route {
     pub const CERTIFICATES: &str = "/v1/accounts/{account}/certificates";
     /// `GET`: an earlier certificate, byte for byte.
     pub const CERTIFICATE: &str = "/v1/accounts/{account}/certificates/{number}";
+    /// `GET`: [`super::Changes`] of the account's connected nodes. `POST` [`super::ChangePropose`]:
+    /// [`super::ChangeAnswer`].
+    pub const CHANGES: &str = "/v1/accounts/{account}/changes";
+    /// `DELETE`: a node forgets the change that waits; [`super::ChangeAnswer`].
+    pub const CHANGE: &str = "/v1/accounts/{account}/changes/{party}/{change}";
+    /// `POST` [`super::ConsentCreate`]: [`super::ChangeAnswer`].
+    pub const CONSENTS: &str = "/v1/accounts/{account}/consents";
     /// `GET` with [`super::BalanceQuery`]: [`super::BalanceView`].
     pub const BALANCE: &str = "/v1/accounts/{account}/balance";
     /// `POST` [`super::RequestCreate`], `GET` with [`super::PageQuery`] a [`super::Page`] of [`super::RequestView`].
@@ -212,6 +220,53 @@ pub struct CertificateView {
     pub digest: Digest,
     /// Seconds since 1970.
     pub issued_at: u64,
+}
+
+/// Ask a node to run other rules for an account. It weighs them itself; what crosses the red line waits for
+/// the user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePropose {
+    /// The node.
+    pub party: PartyName,
+    /// The rules file, as text.
+    pub rules: String,
+}
+
+/// Hand a node the user's consent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentCreate {
+    /// The consent, signed by a device of the user.
+    pub consent: Signed<Consent>,
+}
+
+/// How an account stands at a node after it was asked something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeAnswer {
+    /// The node's own word, signed: which rules are in force, and which wait.
+    pub report: Signed<RulesReport>,
+    /// Why it did not do what it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<ChangeRefusal>,
+}
+
+/// Why a node did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeRefusal {
+    /// Stable, for programs: `red-line` where it waits for the user, `consent`, `change`, ….
+    pub code: String,
+    /// For people, with the sentences that the user must allow.
+    pub message: String,
+}
+
+/// Under which rules an account is at its nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// Signed by the nodes; check them against the charter.
+    pub reports: Vec<Signed<RulesReport>>,
+    /// Parties that did not answer in time.
+    pub missing: Vec<PartyName>,
 }
 
 /// Which balance.

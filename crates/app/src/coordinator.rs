@@ -19,6 +19,7 @@ use crate::charters::Charters;
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::request_sign::Sessions;
+use crate::rules_change::RulesAnswers;
 use crate::statements::StatementBook;
 use crate::wait::Bells;
 
@@ -64,6 +65,7 @@ pub struct Coordinator {
     pub(crate) creations: Creations,
     pub(crate) sessions: Sessions,
     pub(crate) statements: StatementBook,
+    pub(crate) rules: RulesAnswers,
     pub(crate) follower: Follower,
     pub(crate) bells: Bells,
     pub(crate) charters: Charters,
@@ -92,6 +94,7 @@ impl Coordinator {
             creations: Creations::default(),
             sessions: Sessions::default(),
             statements: StatementBook::default(),
+            rules: RulesAnswers::default(),
             follower,
             bells: Bells::default(),
             charters: Charters::default(),

@@ -49,6 +49,20 @@ pub enum Error {
     /// Parties that are away.
     #[error("{} must take part and cannot be reached: start them, then try again", names(.0))]
     PartiesOffline(Vec<PartyName>),
+    /// A party that runs no rules for others.
+    #[error("`{0}` is no node of this account: name its co-signer or guardian")]
+    NotANode(PartyName),
+    /// A party that says nothing.
+    #[error("`{0}` did not answer in time: try again, the same words do no harm")]
+    PartySilent(PartyName),
+    /// What a party does not know.
+    #[error("`{party}` does not speak for this account: {reason}")]
+    PartyUnaware {
+        /// Who.
+        party: PartyName,
+        /// Its words.
+        reason: String,
+    },
     /// An account without a key.
     #[error("account `{account}` is {status}: only an active account can be used")]
     AccountInactive {
@@ -234,6 +248,9 @@ impl Error {
             Self::PartiesUnknown(_) => "party-unknown",
             Self::PartiesDiffer(_) => "party-differs",
             Self::PartiesOffline(_) => "party-offline",
+            Self::NotANode(_) => "not-a-node",
+            Self::PartySilent(_) => "party-silent",
+            Self::PartyUnaware { .. } => "party-unaware",
             Self::AccountInactive { .. } => "account-inactive",
             Self::Expired { .. } => "expired",
             Self::Horizon(_) => "expires-too-late",
@@ -272,6 +289,7 @@ impl Error {
             | Self::IdempotencyKey(_)
             | Self::Terms(_)
             | Self::Proposer(_)
+            | Self::NotANode(_)
             | Self::Horizon(_)
             | Self::ChainUnknown { .. }
             | Self::Requester(_)
@@ -283,6 +301,7 @@ impl Error {
             | Self::PartiesUnknown(_)
             | Self::PartiesDiffer(_)
             | Self::PartiesOffline(_)
+            | Self::PartyUnaware { .. }
             | Self::AccountInactive { .. }
             | Self::SignersOffline { .. }
             | Self::RequestNotPending { .. }
@@ -297,6 +316,7 @@ impl Error {
             | Self::ChainUnreachable(..)
             | Self::Busy
             | Self::CertificatesTooMany
+            | Self::PartySilent(_)
             | Self::Stopping => Class::Unavailable,
             Self::Store(_) | Self::Corrupt(_) => Class::Internal,
         }

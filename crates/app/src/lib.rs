@@ -3,7 +3,7 @@
 //!
 //! One payment walks through one file per step:
 //! [`request_submit`] → [`approval_add`] → [`request_sign`] → [`request_settle`] → [`follow`].
-//! One account walks through [`account_create`]. [`resume`] takes up what a stop cut off. Every step is
+//! One account walks through [`account_create`], other rules for one through [`rules_change`]. [`resume`] takes up what a stop cut off. Every step is
 //! durable before anything is sent because of it.
 
 pub mod account_create;
@@ -20,6 +20,7 @@ pub mod request_settle;
 pub mod request_sign;
 pub mod request_submit;
 pub mod resume;
+pub mod rules_change;
 pub mod signers;
 pub mod statements;
 mod view;

@@ -58,6 +58,10 @@ impl Coordinator {
                 self.statements.take(sender, statement);
                 Ok(())
             }
+            FromParty::Rules(answer) => {
+                self.rules.take(sender, *answer);
+                Ok(())
+            }
         }
     }
 

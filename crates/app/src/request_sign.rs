@@ -329,7 +329,10 @@ impl Signing {
                     | Code::Mismatch
                     | Code::Rules
                     | Code::Limit
-                    | Code::Nonce => Ended::Refused(why),
+                    | Code::Nonce
+                    | Code::RedLine
+                    | Code::Consent
+                    | Code::Change => Ended::Refused(why),
                 }
             }
         })

@@ -1,5 +1,6 @@
 //! The command line: nouns, verbs, examples.
 
+mod change;
 mod custody;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cohold_model::{AccountId, RequestId};
 
+pub(crate) use change::ChangeCommand;
 pub(crate) use custody::{AtArg, AttackArgs, ClassArg, CustodyCommand, FleetArgs, ModelArgs, VerifyArgs};
 
 /// Keys that nobody holds alone, and the proof of who can move what.

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use cohold_api::{
     AccountCreate, AccountView, ApprovalCreate, BalanceQuery, BalanceView, CertificateView, ChainView,
-    Health, IssuerView, Page, PageQuery, PartyView, Problem, RequestCreate, RequestQuery, RequestView,
-    StatementCreate, Statements, route,
+    ChangeAnswer, ChangePropose, Changes, ConsentCreate, Health, IssuerView, Page, PageQuery, PartyView,
+    Problem, RequestCreate, RequestQuery, RequestView, StatementCreate, Statements, route,
 };
 use cohold_model::receipt::Status;
 use cohold_model::statement::Statement;
-use cohold_model::{AccountId, RequestId, Signed};
+use cohold_model::{AccountId, ChangeId, PartyName, RequestId, Signed};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -113,6 +113,41 @@ impl Client {
         self.get(&route::CERTIFICATES.replace("{account}", &account.to_string()), query).await
     }
 
+    /// Under which rules the account is at its nodes; the texts as they were signed.
+    pub(crate) async fn changes(&self, account: AccountId) -> anyhow::Result<Changes> {
+        let path = route::CHANGES.replace("{account}", &account.to_string());
+        self.signed(self.http.get(self.url(&path, &())?)).await
+    }
+
+    pub(crate) async fn change_propose(
+        &self,
+        account: AccountId,
+        body: &ChangePropose,
+    ) -> anyhow::Result<ChangeAnswer> {
+        let path = route::CHANGES.replace("{account}", &account.to_string());
+        self.signed(self.http.post(self.url(&path, &())?).json(body)).await
+    }
+
+    pub(crate) async fn change_reject(
+        &self,
+        account: AccountId,
+        party: &PartyName,
+        change: ChangeId,
+    ) -> anyhow::Result<ChangeAnswer> {
+        let path = route::CHANGE.replace("{account}", &account.to_string());
+        let path = path.replace("{party}", party.as_str()).replace("{change}", &change.to_string());
+        self.signed(self.http.delete(self.url(&path, &())?)).await
+    }
+
+    pub(crate) async fn consent(
+        &self,
+        account: AccountId,
+        body: &ConsentCreate,
+    ) -> anyhow::Result<ChangeAnswer> {
+        let path = route::CONSENTS.replace("{account}", &account.to_string());
+        self.signed(self.http.post(self.url(&path, &())?).json(body)).await
+    }
+
     pub(crate) async fn balance(
         &self,
         account: AccountId,
@@ -197,6 +232,13 @@ impl Client {
         let body = self.file(request).await?;
         let answer = understood(&body).and_then(serde_json::from_value);
         answer.map_err(|_| self.unlike("it is not what this version of Cohold understands"))
+    }
+
+    /// An answer with texts that somebody signed, as they are: what is shown of them must be made plain.
+    async fn signed<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> anyhow::Result<T> {
+        let body = self.file(request).await?;
+        serde_json::from_slice(&body)
+            .map_err(|_| self.unlike("it is not what this version of Cohold understands"))
     }
 
     /// The body of an answer that is no problem, byte for byte.

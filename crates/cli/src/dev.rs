@@ -298,7 +298,8 @@ fn write_settings(
         let folder = options.folder.join(name);
         private_folder(&folder)?;
         let text = format!(
-            "party = \"{name}\"\nentity = \"{PROVIDER}\"\nkind = \"{kind}\"\nrelay = \"ws://127.0.0.1:{port}/v1/relay\"\nvault = \"key-file\"\n"
+            "party = \"{name}\"\nentity = \"{PROVIDER}\"\nkind = \"{kind}\"\nrelay = \"ws://127.0.0.1:{port}/v1/relay\"\nvault = \"key-file\"\n\
+             proposals = \"coordinator\"\n"
         );
         std::fs::write(folder.join("node.toml"), text)?;
         write_rules(&folder, &node_rules(token))?;

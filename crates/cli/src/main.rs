@@ -8,6 +8,7 @@ mod attack;
 mod balance;
 mod bench;
 mod chain;
+mod change;
 mod checked;
 mod client;
 mod custody;
@@ -107,6 +108,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         }
         Command::Custody(CustodyCommand::Attack(args)) => attack::run(output, &cli.global, args).await,
         Command::Attacker { folder } => attack::thief::run(output, folder).await,
+        Command::Custody(CustodyCommand::Change(command)) => change::run(output, &home()?, command).await,
         Command::Recovery(RecoveryCommand::Check { file, checksum_only, passphrase_file }) => {
             recovery::check(output, home().ok().as_ref(), file, *checksum_only, passphrase_file.as_deref())
         }

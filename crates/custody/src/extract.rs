@@ -87,6 +87,7 @@ mod lending;
 mod names;
 mod places;
 mod said;
+mod suppose;
 
 use std::collections::BTreeMap;
 
@@ -104,6 +105,8 @@ use lending::Lending;
 use names::Names;
 use places::{Places, Sealed};
 use said::Said;
+
+pub use suppose::suppose;
 
 /// As many atoms are told apart as long as they are no more than this.
 pub const ATOMS_MAX: usize = 18;
@@ -185,21 +188,28 @@ pub fn extract(
     let said = said::by_party(&charter.document, statements, now);
     let coordinator = coordinator(terms, own);
     let places = Places::fitting(terms, &seals(terms, &said, own), &own.declared, &coordinator);
-    let lending = Lending::new(terms, &said);
+    Ok(assemble(terms, &coordinator, places, &Lending::new(terms, &said))?)
+}
 
+fn assemble(
+    terms: &Terms,
+    coordinator: &str,
+    places: Places,
+    lending: &Lending<'_>,
+) -> Result<Model, ModelError> {
     let mut model = ModelBuilder::new(terms.account.to_string());
     for (entity, role) in &terms.entities {
         model = model.entity(entity.as_str(), word(*role));
     }
     let mut strangers = places.strangers.clone();
-    strangers.insert(coordinator.clone(), PROVIDER);
+    strangers.insert(coordinator.to_owned(), PROVIDER);
     strangers.retain(|entity, _| !terms.entities.keys().any(|known| known.as_str() == entity));
     model = strangers.into_iter().fold(model, |model, (entity, role)| model.entity(entity, role));
     let rules =
-        places.rules.iter().cloned().chain(powers(terms, &places, &lending)).chain(lending.rules(terms));
+        places.rules.iter().cloned().chain(powers(terms, &places, lending)).chain(lending.rules(terms));
     model = rules.fold(model, ModelBuilder::rule);
     model = lending.limits().fold(model, |model, (name, limit)| model.limit(name, limit));
-    Ok(places.atoms.into_iter().fold(model, |model, (name, atom)| model.atom(name, atom)).build()?)
+    places.atoms.into_iter().fold(model, |model, (name, atom)| model.atom(name, atom)).build()
 }
 
 /// Parties of the charter that have no current statement of their own, in the order of their names.

@@ -107,6 +107,20 @@ id!(
     RequestId,
     "req_"
 );
+id!(
+    /// One change of what an account is under: named by its content, never chosen.
+    ChangeId,
+    "chg_"
+);
+
+impl ChangeId {
+    /// The first half of a digest of everything that the change is.
+    pub(crate) fn of(digest: &Digest) -> Self {
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(digest.0).for_each(|(byte, of_digest)| *byte = of_digest);
+        Self(bytes)
+    }
+}
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod amount;
 pub mod canonical;
+pub mod change;
 pub mod charter;
 pub mod identity;
 pub mod ids;
@@ -16,7 +17,8 @@ pub mod statement;
 
 pub use amount::Amount;
 pub use canonical::{Digest, Document, HexBytes, Signed};
+pub use change::{Change, Consent};
 pub use charter::Charter;
 pub use identity::{IdentityKey, IdentitySecret, SealKey, Signature};
-pub use ids::{AccountId, EntityName, Epoch, PartyIndex, PartyName, RequestId, SessionId};
+pub use ids::{AccountId, ChangeId, EntityName, Epoch, PartyIndex, PartyName, RequestId, SessionId};
 pub use intent::{Approval, Intent, Plan};

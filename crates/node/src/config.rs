@@ -25,6 +25,20 @@ pub struct NodeConfig {
     pub relay: String,
     /// How shares are sealed.
     pub vault: VaultChoice,
+    /// Who may propose other rules for an account.
+    #[serde(default)]
+    pub proposals: Proposals,
+}
+
+/// Whose proposals of other rules a node weighs at all. Neither gets past the user.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proposals {
+    /// Only those of its operator, who changes `rules.toml` and starts the node again.
+    #[default]
+    File,
+    /// Those of the coordinator, too.
+    Coordinator,
 }
 
 /// How a node seals its shares.

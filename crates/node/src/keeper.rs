@@ -13,6 +13,8 @@ use cohold_party::create::Made;
 use cohold_party::verify::Reservation;
 use cohold_party::{Refusal, refusal::Code};
 
+use crate::rulebook::Rulebook;
+
 /// Why something could not be kept or found.
 #[derive(Debug, thiserror::Error)]
 pub enum KeepError {
@@ -89,6 +91,10 @@ pub trait Keeper: Send + Sync + 'static {
     fn reserve(&self, reservation: &Reservation, now: u64) -> Result<(), Refusal>;
     /// Opens the share and the engine's data.
     fn open(&self, kept: &Kept) -> Result<Arc<OpenedKey>, KeepError>;
+    /// The accounts' own rules, at parties whose rules bind others than their user.
+    fn rulebook(&self) -> Option<&Rulebook> {
+        None
+    }
     /// Drops what was opened some time ago; called now and then.
     fn forget_idle(&self) {}
     /// Bans a party from a key, for ever; a party that bans itself has frozen the key.

@@ -1,11 +1,13 @@
 //! A party as a process. The stair itself is in `cohold-party`; here it gets a relay, a store, a
 //! vault and a clock. The device's command line drives the same runtime as a node.
 
+mod change;
 pub mod config;
 mod drive;
 pub mod keeper;
 mod making;
 mod opened;
+pub mod rulebook;
 pub mod runtime;
 pub mod service;
 mod signing;

@@ -13,7 +13,7 @@ use cohold_party::{Rules, create, statement};
 use cohold_relay::{Address, Link, Parcel, RelayClient};
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::keeper::Keeper;
+use crate::keeper::{KeepError, Keeper};
 
 /// The most sessions at once; more are refused, and may be asked for again.
 pub const SESSIONS_MAX: usize = 512;
@@ -30,12 +30,15 @@ const STRAY_AGE_MAX: Duration = Duration::from_secs(30);
 pub struct Runtime {
     pub(crate) card: Card,
     pub(crate) keys: Arc<PartyKeys>,
-    pub(crate) rules: Rules,
+    /// For accounts to come, and for all where this party keeps no rulebook.
+    pub(crate) rules: Arc<Rules>,
     pub(crate) keeper: Arc<dyn Keeper>,
     pub(crate) link: Link,
     sessions: Mutex<HashMap<SessionId, Seat>>,
     strays: Mutex<Strays>,
     words: Arc<Semaphore>,
+    /// Changes of rules are weighed one after the other: it is work, and each builds on the one before.
+    pub(crate) weighing: Arc<Semaphore>,
 }
 
 /// Ends a runtime.
@@ -82,7 +85,9 @@ impl Runtime {
     ) -> Arc<Self> {
         let (sessions, strays) = Default::default();
         let words = Arc::new(Semaphore::new(WORDS_MAX));
-        Arc::new(Self { card, keys, rules, keeper, link, sessions, strays, words })
+        let weighing = Arc::new(Semaphore::new(1));
+        let rules = Arc::new(rules);
+        Arc::new(Self { card, keys, rules, keeper, link, sessions, strays, words, weighing })
     }
 
     /// Returns once the relay is reached, or `false` after `patience`.
@@ -94,6 +99,7 @@ impl Runtime {
     pub async fn run(self: Arc<Self>, mut relay: RelayClient, mut shutdown: Shutdown) {
         let mut connections = self.link.connections();
         connections.mark_changed();
+        tokio::spawn(Arc::clone(&self).weigh_file());
         let mut idle = tokio::time::interval(crate::opened::IDLE_MAX / 2);
         loop {
             tokio::select! {
@@ -142,6 +148,10 @@ impl Runtime {
             ToParty::Abandon { account } => self.abandon(account).await,
             ToParty::Sign(order) => self.sign(*order).await,
             ToParty::Statement { account } => self.state(account).await,
+            ToParty::Rules { .. }
+            | ToParty::RulesPropose { .. }
+            | ToParty::RulesConsent { .. }
+            | ToParty::RulesReject { .. } => self.on_rules(words).await,
         }
     }
 
@@ -192,10 +202,12 @@ impl Runtime {
 
     async fn state(self: Arc<Self>, account: AccountId) {
         let keeper = Arc::clone(&self.keeper);
-        let Ok(kept) = blocking(move || keeper.kept(account)).await else { return };
+        let party = Arc::clone(&self);
+        let known = move || Ok::<_, KeepError>((keeper.kept(account)?, party.rules_of(account)?));
+        let Ok((kept, rules)) = blocking(known).await else { return };
         let held = (self.keeper.sealing(), kept.held_since);
         let me = &self.card.party;
-        let said = statement::state(&kept.charter, me, held, &self.rules, &self.keys.identity, crate::now());
+        let said = statement::state(&kept.charter, me, held, &rules, &self.keys.identity, crate::now());
         self.tell(FromParty::Statement(said)).await;
     }
 

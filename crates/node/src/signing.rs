@@ -85,7 +85,8 @@ impl Runtime {
             let kept = party.keeper.kept(order.intent.account)?;
             let Kept { charter, banned, .. } = &kept;
             let standing = Standing { charter, me: &party.card.party, banned };
-            let reviewed = verify::review(order, standing, &party.rules, now)?;
+            let rules = party.rules_of(charter.terms.account)?;
+            let reviewed = verify::review(order, standing, &rules, now)?;
             let authorized = reviewed.authorize(|reservation| party.keeper.reserve(reservation, now))?;
             let key = party.keeper.open(&kept)?;
             let begun = authorized.begin(

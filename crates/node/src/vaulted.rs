@@ -9,27 +9,30 @@ use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
 use cohold_model::{AccountId, Epoch, PartyName, SessionId, Signed};
 use cohold_mpc_ecdsa::{Auxiliary, Share};
-use cohold_party::Refusal;
 use cohold_party::create::{self, Made};
 use cohold_party::refusal::Code;
 use cohold_party::verify::Reservation;
+use cohold_party::{Refusal, Rules};
 use cohold_store::party::{AccountError, ReserveError, Reserved, SealedKey, Spending};
 use cohold_store::{PartyStore, StoreError};
 use cohold_vault::{Purpose, SealContext, Sealed, Vault, VaultError};
 
+use crate::config::Proposals;
 use crate::keeper::{KeepError, Keeper, Kept, OpenedKey};
 use crate::opened::OpenedKeys;
+use crate::rulebook::Rulebook;
 
 /// How the engine's auxiliary data is filed.
 pub const ENGINE: &str = "dkls23";
 
 /// A store and the vault that seals what is in it.
 pub struct VaultedKeeper {
-    store: PartyStore,
+    store: Arc<PartyStore>,
     vault: Arc<dyn Vault>,
     party: PartyName,
     abandoned: Vec<AccountId>,
     opened: OpenedKeys,
+    rulebook: Option<Rulebook>,
 }
 
 impl VaultedKeeper {
@@ -40,7 +43,15 @@ impl VaultedKeeper {
         if !abandoned.is_empty() {
             tracing::info!(accounts = abandoned.len(), "unfinished key generations were abandoned");
         }
-        Ok(Self { store, vault, party, abandoned, opened: OpenedKeys::default() })
+        let store = Arc::new(store);
+        Ok(Self { store, vault, party, abandoned, opened: OpenedKeys::default(), rulebook: None })
+    }
+
+    /// The same, where each account is under rules of its own: a node's. `rules` are its rules file, which
+    /// new accounts begin with, and those that have none yet.
+    pub fn under(mut self, rules: Rules, proposals: Proposals) -> Result<Self, StoreError> {
+        self.rulebook = Some(Rulebook::open(Arc::clone(&self.store), rules, proposals)?);
+        Ok(self)
     }
 
     /// The store, for lists.
@@ -75,7 +86,8 @@ impl Keeper for VaultedKeeper {
             share: seal(Purpose::Share, &made.share.to_secret_bytes())?.into_bytes(),
             auxiliary: seal(Purpose::Auxiliary, &made.auxiliary.to_secret_bytes())?.into_bytes(),
         };
-        Ok(self.store.account_keep(&made.charter, ENGINE, &key, now)?)
+        let rules = self.rulebook.as_ref().map(Rulebook::beginning);
+        Ok(self.store.account_keep(&made.charter, ENGINE, &key, rules.as_ref(), now)?)
     }
 
     fn keygen_drop(&self, account: AccountId) -> Result<(), KeepError> {
@@ -151,6 +163,10 @@ impl Keeper for VaultedKeeper {
         let key = Arc::new(OpenedKey { share: Arc::new(share), auxiliary });
         self.opened.keep(account, epoch, &key, now);
         Ok(key)
+    }
+
+    fn rulebook(&self) -> Option<&Rulebook> {
+        self.rulebook.as_ref()
     }
 
     fn forget_idle(&self) {

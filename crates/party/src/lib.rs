@@ -3,11 +3,14 @@
 //!
 //! One signature walks down: [`wire::SignOrder`] → [`verify::Reviewed`] (charter, approvals, bytes
 //! decoded again, own rules) → [`verify::Authorized`] (limits reserved, durably) → a signing session →
-//! the signature. One account walks down [`create`] the same way.
+//! the signature. One account walks down [`create`] the same way. A change of what an account is under
+//! passes the [`gate`], with the user's consent where it crosses the red line.
 
 pub mod create;
+pub mod gate;
 pub mod refusal;
 pub mod rules;
+pub mod rules_change;
 pub mod sign;
 pub mod statement;
 pub mod verify;

@@ -45,14 +45,57 @@ pub enum Code {
     Nonce,
     /// A signer is banned for this key.
     Banned,
+    /// Only the user can allow the change: somebody gains, or the user loses.
+    RedLine,
+    /// The consent does not fit: another change, another account, too late, not by the user.
+    Consent,
+    /// No such change waits, or another one does.
+    Change,
     /// The party could not reach or open its own share.
     Unavailable,
 }
 
 impl Code {
+    /// The code's word on the wire.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Charter => "charter",
+            Self::Order => "order",
+            Self::Approval => "approval",
+            Self::Expired => "expired",
+            Self::Payload => "payload",
+            Self::Mismatch => "mismatch",
+            Self::Rules => "rules",
+            Self::Limit => "limit",
+            Self::Nonce => "nonce",
+            Self::Banned => "banned",
+            Self::RedLine => "red-line",
+            Self::Consent => "consent",
+            Self::Change => "change",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
     /// Whether the same order may succeed later.
     #[must_use]
     pub fn is_passing(self) -> bool {
         matches!(self, Self::Unavailable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_wire() -> Result<(), serde_json::Error> {
+        let words =
+            ["charter", "order", "approval", "expired", "payload", "mismatch", "rules", "limit", "nonce"];
+        for word in words.into_iter().chain(["banned", "red-line", "consent", "change", "unavailable"]) {
+            let code: Code = serde_json::from_str(&format!("\"{word}\""))?;
+            assert_eq!(code.word(), word);
+        }
+        Ok(())
     }
 }

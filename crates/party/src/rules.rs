@@ -34,6 +34,12 @@ use serde::Deserialize;
 
 use crate::refusal::{Code, Refusal};
 
+mod beyond;
+
+pub(crate) use beyond::{Beyond, beyond};
+
+/// The longest rules file in bytes: it travels within one message, beside another one.
+pub const RULES_BYTES_MAX: usize = 48 * 1024;
 /// The largest chain id: canonical JSON (RFC 8785 §3.2.2.3) writes numbers as doubles, which are exact
 /// up to here.
 pub const CHAIN_ID_MAX: u64 = (1 << 53) - 1;
@@ -45,6 +51,7 @@ pub const COIN_DECIMALS: u8 = 18;
 pub struct Rules {
     accept: Accept,
     chains: Vec<ChainRules>,
+    text: String,
     digest: Digest,
 }
 
@@ -66,6 +73,9 @@ struct ChainRules {
 /// What is wrong with a rules file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
+    /// Longer than any that is read.
+    #[error("the rules file has {0} bytes, more than {RULES_BYTES_MAX}: list fewer receivers")]
+    Size(usize),
     /// Not TOML of the right shape.
     #[error("the rules file is not understood: {0}")]
     Toml(String),
@@ -119,6 +129,9 @@ enum ListFile {
 impl Rules {
     /// Reads a rules file.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
+        if text.len() > RULES_BYTES_MAX {
+            return Err(RulesError::Size(text.len()));
+        }
         let file: RulesFile = toml::from_str(text).map_err(|e| RulesError::Toml(e.to_string()))?;
         let accept = match file.accept {
             ListFile::Word(word) if word == "any" => Accept::Any,
@@ -141,7 +154,7 @@ impl Rules {
             chains.push(chain.read()?);
         }
         let digest = digest("cohold/rules/v1", &text);
-        Ok(Self { accept, chains, digest })
+        Ok(Self { accept, chains, text: text.to_owned(), digest })
     }
 
     /// The same rules, for a party that makes accounts with `proposer` only: a user's own.
@@ -149,6 +162,12 @@ impl Rules {
     pub fn accepting(mut self, proposer: &IdentityKey) -> Self {
         self.accept = Accept::Only(BTreeSet::from([proposer.fingerprint()]));
         self
+    }
+
+    /// The file's text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Digest of the file's text.
@@ -268,17 +287,18 @@ impl ChainFile {
         let wrong = |what: String| RulesError::Value { chain, what };
         let fee_max =
             Amount::parse(&self.fee_max, COIN_DECIMALS).map_err(|e| wrong(format!("fee_max: {e}")))?;
+        let coin = self.coin.parse::<Symbol>().map_err(|e| wrong(format!("coin: {e}")))?.to_string();
         let fees_per_day = self.fees_per_day.map(|text| Amount::parse(&text, COIN_DECIMALS));
         let fees_per_day = fees_per_day.transpose().map_err(|e| wrong(format!("fees_per_day: {e}")))?;
         let mut allowances: Vec<Allowance> = Vec::new();
         for asset in self.asset {
-            let allowance = asset.read(chain, &self.coin).map_err(&wrong)?;
+            let allowance = asset.read(chain, &coin).map_err(&wrong)?;
             if allowances.iter().any(|other| other.asset == allowance.asset) {
                 return Err(wrong(format!("`{}` is listed twice", allowance.symbol)));
             }
             allowances.push(allowance);
         }
-        Ok(ChainRules { id: chain, coin: self.coin, fee_max, fees_per_day, allowances })
+        Ok(ChainRules { id: chain, coin, fee_max, fees_per_day, allowances })
     }
 }
 

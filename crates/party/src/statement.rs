@@ -16,8 +16,19 @@ pub fn state(
     identity: &IdentitySecret,
     now: u64,
 ) -> Signed<Statement> {
+    Signed::by(describe(charter, me, held, rules, now), me.clone(), identity)
+}
+
+/// What there is to state of the rules that `me` runs; unsigned.
+pub(crate) fn describe(
+    charter: &Charter,
+    me: &PartyName,
+    held: (Sealing, u64),
+    rules: &Rules,
+    now: u64,
+) -> Statement {
     let (sealing, held_since) = held;
-    let statement = Statement {
+    Statement {
         account: charter.terms.account,
         party: me.clone(),
         charter: charter.digest(),
@@ -32,8 +43,7 @@ pub fn state(
         rules: rules.digest(),
         issued_at: now,
         expires_at: now.saturating_add(VALID_SECONDS),
-    };
-    Signed::by(statement, me.clone(), identity)
+    }
 }
 
 /// The same statement of a device, which speaks for the recovery shares that were made on it as well.

@@ -2,12 +2,13 @@
 //! claims: nothing here is trusted before [`crate::verify`] or [`crate::create`] has checked it.
 
 use cohold_model::account::{Card, Proposal};
-use cohold_model::canonical::Signed;
+use cohold_model::canonical::{Signed, digest};
+use cohold_model::change::{Consent, RulesReport};
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Approval, Intent, Plan};
 use cohold_model::statement::Statement;
-use cohold_model::{AccountId, Digest, HexBytes, RequestId, SessionId, Signature};
+use cohold_model::{AccountId, ChangeId, Digest, HexBytes, RequestId, SessionId, Signature};
 use cohold_mpc::Envelope;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,38 @@ pub enum ToParty {
         /// The account to speak of.
         account: AccountId,
     },
+    /// Say under which rules the account is.
+    Rules {
+        /// The account to speak of.
+        account: AccountId,
+    },
+    /// Run other rules for the account.
+    RulesPropose {
+        /// The account.
+        account: AccountId,
+        /// The rules, as text.
+        rules: String,
+    },
+    /// The user consents to the change that waits.
+    RulesConsent {
+        /// The consent.
+        consent: Box<Signed<Consent>>,
+    },
+    /// Forget the change that waits.
+    RulesReject {
+        /// The account.
+        account: AccountId,
+        /// The change.
+        change: ChangeId,
+    },
+}
+
+impl ToParty {
+    /// What an answer names, so that whoever asked knows it from others.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        digest("cohold/words/v1", self)
+    }
 }
 
 /// A party to the coordinator.
@@ -122,6 +155,20 @@ pub enum FromParty {
     },
     /// What I hold.
     Statement(Signed<Statement>),
+    /// The rules of an account, or why I did not do what was asked about them.
+    Rules(Box<RulesAnswer>),
+}
+
+/// What a party answers when it is asked about the rules of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesAnswer {
+    /// Digest of the words that it answers.
+    pub to: Digest,
+    /// How the account stands after them; none where this party has no such account.
+    pub report: Option<Signed<RulesReport>>,
+    /// Why they were not followed.
+    pub refusal: Option<Refusal>,
 }
 
 /// One message on the relay.

@@ -12,16 +12,17 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use cohold_api::{
     AccountCreate, AccountView, ApprovalCreate, BODY_BYTES_MAX, BalanceQuery, BalanceView, CertificateView,
-    ChainView, Health, IssuerView, Page, PageQuery, PartyView, RequestCreate, RequestQuery, RequestView,
-    StatementCreate, Statements, WAIT_SECONDS_MAX, route,
+    ChainView, ChangeAnswer, ChangePropose, Changes, ConsentCreate, Health, IssuerView, Page, PageQuery,
+    PartyView, RequestCreate, RequestQuery, RequestView, StatementCreate, Statements, WAIT_SECONDS_MAX,
+    route,
 };
 use cohold_app::{Coordinator, Error};
 use cohold_model::receipt::Receipt;
-use cohold_model::{AccountId, RequestId};
+use cohold_model::{AccountId, ChangeId, PartyName, RequestId};
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -54,6 +55,9 @@ pub(crate) fn router(coordinator: Arc<Coordinator>) -> Router {
         .route(route::ISSUER, get(issuer_show))
         .route(route::CERTIFICATES, post(certificate_issue).get(certificate_list))
         .route(route::CERTIFICATE, get(certificate_show))
+        .route(route::CHANGES, get(change_list).post(change_propose))
+        .route(route::CHANGE, delete(change_reject))
+        .route(route::CONSENTS, post(consent_add))
         .route(route::BALANCE, get(balance_show))
         .route(route::REQUESTS, post(request_create).get(request_list))
         .route(route::REQUEST, get(request_show).delete(request_cancel))
@@ -160,6 +164,33 @@ async fn certificate_show(
     Named((account, number)): Named<(AccountId, u64)>,
 ) -> Result<Response, Failure> {
     Ok((JSON, app.certificate_show(account, number).await?).into_response())
+}
+
+async fn change_list(State(app): App, Named(account): Named<AccountId>) -> Answer<Changes> {
+    Ok(Json(app.change_list(account).await?))
+}
+
+async fn change_propose(
+    State(app): App,
+    Named(account): Named<AccountId>,
+    Body(propose): Body<ChangePropose>,
+) -> Answer<ChangeAnswer> {
+    Ok(Json(app.change_propose(account, propose).await?))
+}
+
+async fn change_reject(
+    State(app): App,
+    Named((account, party, change)): Named<(AccountId, PartyName, ChangeId)>,
+) -> Answer<ChangeAnswer> {
+    Ok(Json(app.change_reject(account, party, change).await?))
+}
+
+async fn consent_add(
+    State(app): App,
+    Named(account): Named<AccountId>,
+    Body(create): Body<ConsentCreate>,
+) -> Answer<ChangeAnswer> {
+    Ok(Json(app.consent_add(account, create.consent).await?))
 }
 
 async fn balance_show(

@@ -17,9 +17,11 @@ use crate::database::{Database, Fail, StoreError, from_text, seconds, to_text};
 mod approve;
 mod budget;
 mod reserve;
+mod rules;
 
 pub use approve::{ApproveError, Approving};
 pub use reserve::{ReserveError, Reserved, Spending};
+pub use rules::{InForce, RulesError, RulesRow, RulesText, Waiting};
 
 const MIGRATIONS: &[&str] = &[
     "
@@ -92,6 +94,7 @@ CREATE TABLE approvals (
     PRIMARY KEY (account, request)
 ) STRICT, WITHOUT ROWID;
 ",
+    rules::MIGRATION,
 ];
 
 /// The database of a party.
@@ -162,12 +165,14 @@ impl PartyStore {
         })
     }
 
-    /// Keeps what was made. When this returns, the party may sign the charter.
+    /// Keeps what was made, and under which rules it is from now on, where it has rules of its own. When
+    /// this returns, the party may sign the charter.
     pub fn account_keep(
         &self,
         charter: &Charter,
         engine: &str,
         key: &SealedKey,
+        rules: Option<&RulesText<'_>>,
         now: u64,
     ) -> Result<(), AccountError> {
         let account = charter.terms.account;
@@ -191,6 +196,9 @@ impl PartyStore {
                 "INSERT INTO auxiliaries VALUES (?1, ?2, ?3, ?4)",
                 params![account.to_string(), epoch, engine, key.auxiliary],
             )?;
+            if let Some(rules) = rules {
+                rules::begin(tx, account, rules, now)?;
+            }
             Ok(())
         })?;
         crash_point!("party.keep.after");

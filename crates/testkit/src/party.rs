@@ -7,7 +7,7 @@ use std::time::Duration;
 use cohold_model::account::{Card, PartyKind, Role};
 use cohold_model::{EntityName, PartyName};
 use cohold_mpc::PartyKeys;
-use cohold_node::config::{NodeHome, open_keys};
+use cohold_node::config::{NodeHome, Proposals, open_keys};
 use cohold_node::vaulted::VaultedKeeper;
 use cohold_node::{Runtime, service};
 use cohold_party::Rules;
@@ -70,6 +70,7 @@ struct Opened {
     keys: PartyKeys,
     vault: Arc<dyn Vault>,
     rules: Rules,
+    proposals: Option<Proposals>,
     database: PathBuf,
 }
 
@@ -79,7 +80,8 @@ impl Party {
     pub fn new(folder: PathBuf, spec: Spec) -> Self {
         cohold_vault::file::private_folder(&folder).expect("a folder can be made");
         let config = format!(
-            "party = \"{}\"\nentity = \"{}\"\nkind = \"{}\"\nrelay = \"ws://127.0.0.1:1/\"\nvault = \"{}\"\n",
+            "party = \"{}\"\nentity = \"{}\"\nkind = \"{}\"\nrelay = \"ws://127.0.0.1:1/\"\nvault = \"{}\"\n\
+             proposals = \"coordinator\"\n",
             spec.party,
             spec.entity,
             if spec.kind == PartyKind::Guardian { "guardian" } else { "cosigner" },
@@ -100,10 +102,14 @@ impl Party {
 
     /// Starts the party from what is in its folder.
     pub fn start(&mut self, relay: &str) {
-        let Opened { keys, vault, rules, database } = open(&self.folder, &self.spec);
+        let Opened { keys, vault, rules, proposals, database } = open(&self.folder, &self.spec);
         let store = PartyStore::open(&database).expect("the database opens");
         let keeper =
             VaultedKeeper::new(store, vault, self.spec.party.clone()).expect("the database is whole");
+        let keeper = match proposals {
+            Some(proposals) => keeper.under(rules.clone(), proposals).expect("the database is whole"),
+            None => keeper,
+        };
         let keeper = Arc::new(keeper);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime starts");
@@ -169,13 +175,13 @@ fn open(folder: &Path, spec: &Spec) -> Opened {
             Seal::KeyFile => Err("no passphrase is needed".into()),
             Seal::Memorised => Ok(PASSPHRASE.into()),
         });
-        let NodeHome { keys, vault, rules, database, .. } = home.expect("the folder opens");
-        return Opened { keys, vault, rules, database };
+        let NodeHome { config, keys, vault, rules, database } = home.expect("the folder opens");
+        return Opened { keys, vault, rules, proposals: Some(config.proposals), database };
     }
     let vault = open_device(folder, spec.seal);
     let keys = open_keys(folder, vault.as_ref(), &spec.party).expect("the identity opens");
     let rules = Rules::parse(&spec.rules).expect("the rules are read");
-    Opened { keys, vault, rules, database: folder.join("device.sqlite") }
+    Opened { keys, vault, rules, proposals: None, database: folder.join("device.sqlite") }
 }
 
 fn open_device(folder: &Path, seal: Seal) -> Arc<dyn Vault> {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use cohold_model::AccountId;
 
+use super::ChangeCommand;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CustodyCommand {
     /// Build the model of an account from its charter and its parties' signed word, and print the certificate.
@@ -63,6 +65,9 @@ pub(crate) enum CustodyCommand {
         /// The model file after; `-` reads standard input.
         new: PathBuf,
     },
+    /// Other rules for an account at one of its nodes: what crosses the red line waits for the user.
+    #[command(subcommand)]
+    Change(ChangeCommand),
     /// Say whether somebody has a power, with the proof, or with what is missing.
     #[command(after_help = "Examples:\n  cohold custody explain acc_… --power move --by provider\n  \
             cohold custody explain --model model.json --power 'move[pay]' --by phone --by pin --json\n  \
@@ -130,7 +135,7 @@ pub(crate) enum CustodyCommand {
 impl CustodyCommand {
     pub(super) fn uses_accounts(&self) -> bool {
         match self {
-            Self::Show { .. } | Self::Certificate { .. } => true,
+            Self::Show { .. } | Self::Certificate { .. } | Self::Change(_) => true,
             // An attack names its device's folder in its own way.
             Self::Evaluate { .. } | Self::Diff { .. } | Self::Fleet(_) | Self::Attack(_) => false,
             Self::Verify(_) | Self::Issuer { .. } => false,

@@ -4,6 +4,7 @@ mod attack;
 mod bad_input;
 mod certificate;
 mod chain;
+mod change;
 mod checker;
 mod crash;
 mod custody;

@@ -105,7 +105,8 @@ impl World {
                 &format!("{node}/node.toml"),
                 &format!(
                     "party = \"{node}\"\nentity = \"acme\"\nkind = \"{node}\"\n\
-                     relay = \"ws://127.0.0.1:{port}/v1/relay\"\nvault = \"key-file\"\n"
+                     relay = \"ws://127.0.0.1:{port}/v1/relay\"\nvault = \"key-file\"\n\
+                     proposals = \"coordinator\"\n"
                 ),
             );
             let limits = assets("per_transaction = \"5\"\nper_day = \"20\"\n", "per_day = \"5000\"\n");

@@ -70,7 +70,20 @@ impl Thing {
 impl<'a> Lending<'a> {
     pub(super) fn new(terms: &'a Terms, said: &BTreeMap<&PartyName, Said<'_>>) -> Self {
         let lender = |card: &'a Card| Lender::new(card, said.get(&card.party).copied());
-        let mut lenders: Vec<_> = terms.parties.iter().filter_map(lender).collect();
+        Self::of(terms.parties.iter().filter_map(lender).collect())
+    }
+
+    /// One node alone signs along.
+    pub(super) fn of_one(card: &'a Card, said: Option<Said<'_>>) -> Self {
+        Self::of(Lender::new(card, said).into_iter().collect())
+    }
+
+    /// Nobody signs along.
+    pub(super) fn none() -> Self {
+        Self::of(Vec::new())
+    }
+
+    fn of(mut lenders: Vec<Lender<'a>>) -> Self {
         if lenders.iter().map(|lender| lender.bounds.len()).sum::<usize>() > LIMITS_MAX {
             lenders.iter_mut().for_each(|lender| lender.bounds = vec![Bound::default()]);
         }

@@ -100,7 +100,7 @@ fn is_current(statement: &Statement, charter: &Charter, now: u64) -> bool {
 }
 
 /// Whether what it lets through can be taken at its word.
-fn is_understood(statement: &Statement) -> bool {
+pub(super) fn is_understood(statement: &Statement) -> bool {
     allowances_are_understood(statement)
         && fees_are_understood(statement)
         && vouches_are_understood(statement)

@@ -90,14 +90,14 @@ fn an_account_comes_into_force_step_by_step_and_survives_reopening() -> Result {
     let key = SealedKey { share: vec![1], auxiliary: vec![2] };
 
     let store = PartyStore::open(&path)?;
-    assert!(store.account_keep(&charter, "dkls23", &key, 5).is_err(), "nothing was begun");
+    assert!(store.account_keep(&charter, "dkls23", &key, None, 5).is_err(), "nothing was begun");
     store.account_begin(&proposal, session, 1)?;
     assert!(matches!(store.account_begin(&proposal, session, 1), Err(AccountError::Used(_))));
     assert!(store.account_list(None, 10)?.is_empty(), "no half account is listed");
     drop(store);
 
     let store = PartyStore::open(&path)?;
-    store.account_keep(&charter, "dkls23", &key, 5)?;
+    store.account_keep(&charter, "dkls23", &key, None, 5)?;
     assert!(store.account_drop(id).is_err(), "a kept share is not dropped");
     assert!(store.account_drop_unfinished()?.is_empty());
     assert_eq!(store.account_pending()?, vec![charter.clone()]);
@@ -295,7 +295,7 @@ fn a_ban_can_be_entered_by_hand() -> Result {
     let charter = charter(&proposal);
     let store = PartyStore::open(&path)?;
     store.account_begin(&proposal, keygen_session(&proposal), 1)?;
-    store.account_keep(&charter, "dkls23", &SealedKey { share: vec![1], auxiliary: vec![2] }, 5)?;
+    store.account_keep(&charter, "dkls23", &SealedKey { share: vec![1], auxiliary: vec![2] }, None, 5)?;
     store.account_activate(&signed(&charter)?)?;
     drop(store);
     Connection::open(&path)?.execute_batch(&sql.replace("acc_…", &id.to_string()))?;

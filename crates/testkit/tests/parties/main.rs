@@ -6,5 +6,6 @@ mod orders;
 mod peers;
 mod restart;
 mod restored;
+mod rules;
 mod spending;
 mod words;
