@@ -114,6 +114,7 @@ impl<'a> Liar<'a> {
         tried.push(self.forge_charter(to, &theft, &signers, &said).await?);
         tried.push(self.second_key(to, &said).await?);
         tried.push(self.abandon(to, &said).await?);
+        tried.push(self.loosen(to).await?);
         if to.kind == PartyKind::Device && self.approver().is_some() {
             let answer = self.put(self.truly_approved(&theft, &signers)?, to).await?;
             tried.push(judged(Strategy::AnotherApprover, &answer));
@@ -233,6 +234,29 @@ impl<'a> Liar<'a> {
         self.hostile.say(to.identity, &ToParty::Abandon { account }).await?;
         let tried = Tried::stopped(Strategy::Abandon, 1, "it keeps the account");
         self.unmoved(to, before, tried).await
+    }
+
+    /// Other rules, which outsiders would gain by: without the user's consent they never come into force.
+    async fn loosen(&mut self, to: &Card) -> anyhow::Result<Tried> {
+        let rules = format!(
+            "accept = \"any\"\n[[chain]]\nid = {}\ncoin = \"ETH\"\nfee_max = \"1000\"\n\
+             [[chain.asset]]\nreceivers = \"any\"\n",
+            self.chain.chain_id().await?
+        );
+        let words = ToParty::RulesPropose { account: self.charter.terms.account, rules };
+        self.hostile.say(to.identity, &words).await?;
+        loop {
+            if let (from, FromParty::Rules(answer)) = self.hostile.hear().await?
+                && from == to.identity
+                && answer.to == words.digest()
+            {
+                let tried = Tried::stopped(Strategy::LooseRules, 1, "");
+                return Ok(match answer.refusal {
+                    Some(refusal) => Tried { outcome: refusal.message, ..tried },
+                    None => Tried { stopped: false, outcome: "it took them".into(), ..tried },
+                });
+            }
+        }
     }
 
     /// Whether a party still holds what it held, under the charter that it kept.

@@ -22,6 +22,7 @@ pub(crate) enum Strategy {
     ForgedCharter,
     SecondKey,
     Abandon,
+    LooseRules,
     AnotherApprover,
     OverLimit,
     DayLimit,
@@ -31,7 +32,7 @@ pub(crate) enum Strategy {
 
 impl Strategy {
     /// All of them, as they are tried.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::TooFewShares,
         Self::Guesses,
         Self::ForeignKeys,
@@ -48,6 +49,7 @@ impl Strategy {
         Self::ForgedCharter,
         Self::SecondKey,
         Self::Abandon,
+        Self::LooseRules,
         Self::AnotherApprover,
         Self::OverLimit,
         Self::DayLimit,
@@ -76,6 +78,7 @@ impl Strategy {
             Self::ForgedCharter => "a charter of the thief's own, with the thief as approver",
             Self::SecondKey => "a second key for the same account",
             Self::Abandon => "to have the account forgotten",
+            Self::LooseRules => "rules without limits, proposed by the coordinator",
             Self::AnotherApprover => "another approver's true approval, to a device that did not approve",
             Self::OverLimit => "more than the rules let through at once, truly approved",
             Self::DayLimit => "as much as the rules let through, again and again, truly approved",

@@ -185,7 +185,7 @@ fn check(attack: &Value) {
             for strategy in ["too-few-shares", "guesses", "open-secrets", "other-epochs", "no-approval"] {
                 assert!(has(strategy), "{strategy}: {attack}");
             }
-            for strategy in ["forged-approval", "old-approval", "old-papers", "replay", "forged-charter"] {
+            for strategy in ["forged-approval", "old-approval", "old-papers", "replay", "loose-rules"] {
                 assert!(has(strategy), "{strategy}: {attack}");
             }
         }

@@ -38,6 +38,8 @@ pub(crate) struct Liar {
 
 struct Shared {
     upstream: String,
+    /// Where the relay is, if not at the real server.
+    relay: Mutex<Option<String>>,
     lie: Mutex<Option<Lie>>,
     calls: Mutex<Vec<Call>>,
 }
@@ -47,8 +49,8 @@ impl Liar {
     pub(crate) fn before(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (lie, calls) = (Mutex::new(None), Mutex::new(Vec::new()));
-        let shared = Arc::new(Shared { upstream: upstream.into(), lie, calls });
+        let (relay, lie, calls) = (Mutex::new(None), Mutex::new(None), Mutex::new(Vec::new()));
+        let shared = Arc::new(Shared { upstream: upstream.into(), relay, lie, calls });
         let serving = Arc::clone(&shared);
         // Ends with the process of the tests.
         std::thread::spawn(move || {
@@ -83,6 +85,11 @@ impl Liar {
             }
             Answer::Json(status, value)
         });
+    }
+
+    /// Leads parties that come from now on to another relay, at `HOST:PORT`; none is the real one.
+    pub(crate) fn lead(&self, relay: Option<&str>) {
+        *self.shared.relay.lock().unwrap() = relay.map(str::to_owned);
     }
 
     /// What was called since the last lie began.
@@ -142,7 +149,9 @@ impl Shared {
     }
 
     fn tunnel(&self, stream: TcpStream, head: &str, rest: &[u8]) -> std::io::Result<()> {
-        let mut upstream = TcpStream::connect(self.upstream.trim_start_matches("http://"))?;
+        let relay = self.relay.lock().unwrap().clone();
+        let relay = relay.unwrap_or_else(|| self.upstream.trim_start_matches("http://").to_owned());
+        let mut upstream = TcpStream::connect(relay)?;
         upstream.set_nodelay(true)?;
         stream.set_nodelay(true)?;
         upstream.write_all(head.as_bytes())?;

@@ -18,6 +18,8 @@ mod http;
 mod liar;
 mod paying;
 mod process;
+mod root;
+mod root_relay;
 mod secrets;
 mod shapes;
 mod words;

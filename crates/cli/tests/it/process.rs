@@ -158,6 +158,19 @@ impl Begun {
         self.child.wait().unwrap();
     }
 
+    /// Waits for a while, and then ends it as its user would who has waited enough.
+    pub(crate) fn end_or_kill(mut self, patience: Duration) -> Option<Ran> {
+        let began = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            if began.elapsed() > patience {
+                self.kill();
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(self.end())
+    }
+
     pub(crate) fn end(self) -> Ran {
         self.end_within(PATIENCE)
     }
