@@ -178,6 +178,8 @@ async fn provide(field: &Field, account: Address, play: &Play) -> anyhow::Result
             continue;
         };
         let token: Address = contract.parse()?;
+        // Several nodes lend one after the other, and each must have something to refuse.
+        let amount = Amount(amount.0.saturating_mul(Amount::from(4).0));
         if field.chain.token_balance(token, account).await? < amount {
             fund_token(&field.chain, token, account, amount).await?;
         }
