@@ -41,7 +41,7 @@ fn become_cohold(root: &Path, folder: &str, profile: &[&str], args: &[&str]) -> 
 pub(crate) fn test(root: &Path, args: &[&str]) -> Result<ExitCode> {
     let anvil = install::install_for_tests(root)?;
     let which = if args.is_empty() { &["--workspace"] } else { args };
-    let mut command = shell::cargo(root, &[&["test", "--locked"], which].concat());
+    let mut command = shell::cargo(root, &[&["test", "--locked", "--no-fail-fast"], which].concat());
     let status = command.env(ANVIL_VARIABLE, anvil).status().context("cannot start cargo")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
