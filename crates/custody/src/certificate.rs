@@ -7,6 +7,7 @@
 //! The file is the canonical JSON (RFC 8785) of [`Signed<Certificate>`], at most [`BYTES_MAX`] bytes;
 //! one line feed may follow.
 
+mod fault;
 mod strict;
 mod verify;
 
@@ -22,8 +23,9 @@ use crate::evaluation::Evaluation;
 use crate::extract::{ExtractError, Own, extract, unheard};
 use crate::model::Model;
 
+pub use fault::{Fault, StatementFault, VerifyError};
 pub use strict::{Form, FormError, Place};
-pub use verify::{Expect, Fault, StatementFault, Verified, VerifyError, verify};
+pub use verify::{Expect, Verified, verify};
 
 /// The largest certificate.
 pub const BYTES_MAX: usize = 1 << 20;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use cohold_model::account::{Card, PartyKind, Terms};
 use cohold_model::{EntityName, PartyName};
 use serde::{Deserialize, Serialize};
 
@@ -154,6 +155,19 @@ pub enum DeclaredError {
 }
 
 impl Declared {
+    /// That every node of an account is administered and backed up by its own entity alone: what is left
+    /// are the facts that its parties sign. For questions beside which nobody's silence shall weigh.
+    #[must_use]
+    pub fn own_alone(terms: &Terms) -> Self {
+        let is_node = |card: &&Card| matches!(card.kind, PartyKind::Cosigner | PartyKind::Guardian);
+        let nodes = || terms.parties.iter().filter(is_node).map(|card| card.party.clone());
+        Self {
+            machine: nodes().map(|party| Machine { party, administrators: Vec::new() }).collect(),
+            backup: nodes().map(|party| Backup { party, holders: Vec::new() }).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Whether nothing was declared.
     #[must_use]
     pub fn is_empty(&self) -> bool {

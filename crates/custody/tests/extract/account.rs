@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use cohold_custody::declared::{Backup, Machine};
+use cohold_custody::declared::Declared;
 use cohold_custody::extract::{Own, extract};
 use cohold_custody::{Evaluation, Model, evaluate};
 use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::{Charter, KeyBinding};
 use cohold_model::intent::Asset;
 use cohold_model::statement::{Allowance, FeeBound, Receivers, Sealing, Statement, Vouch};
-use cohold_model::{Amount, Digest, Document as _, Epoch, HexBytes, IdentitySecret, PartyName, Signed};
+use cohold_model::{Amount, Digest, Document as _, Epoch, HexBytes, IdentitySecret, Signed};
 
 pub(crate) const CREATED_AT: u64 = 1_800_000_000;
 pub(crate) const NOW: u64 = CREATED_AT + 3600;
@@ -141,16 +141,8 @@ pub(crate) fn enterprise() -> Account {
 impl Account {
     /// The same, with every node declared to be administered and backed up by its own entity alone.
     pub(crate) fn declared_own(mut self) -> Self {
-        let nodes = self
-            .parties
-            .iter()
-            .filter(|party| matches!(party.kind, PartyKind::Cosigner | PartyKind::Guardian));
-        let declared = &mut self.own.declared;
-        for node in nodes {
-            let party: PartyName = node.name.parse().expect("a name");
-            declared.machine.push(Machine { party: party.clone(), administrators: Vec::new() });
-            declared.backup.push(Backup { party, holders: Vec::new() });
-        }
+        let Declared { machine, backup, .. } = Declared::own_alone(&self.charter().terms);
+        (self.own.declared.machine, self.own.declared.backup) = (machine, backup);
         self
     }
 

@@ -4,7 +4,9 @@ mod account;
 mod certificate;
 mod declared;
 mod lending;
+mod patterns;
 mod places;
+mod silence;
 mod statements;
 
 use std::fs;

@@ -1,0 +1,123 @@
+//! What outsiders have of the places of others: by declaration, or because nobody declared.
+
+use std::collections::BTreeSet;
+
+use cohold_model::EntityName;
+use cohold_model::account::{Card, PartyKind, Role, Terms};
+
+use super::{Draft, Lock};
+use crate::extract::names::Names;
+use crate::extract::{PROVIDER, use_of};
+use crate::model::{Atom, Evidence, Kind, Rule};
+use crate::needs::Needs;
+use crate::words;
+
+impl<'a> Draft<'a> {
+    /// What outsiders have by declaration, or for want of one.
+    pub(super) fn others(&mut self, card: &'a Card, lock: Option<&Lock>) {
+        let party = card.party.as_str();
+        let (names, atoms) = (&mut self.names, &mut self.atoms);
+        let mut machine = self.holders.machine(card, names, atoms);
+        let mut copies = self.holders.backup(card, names, atoms);
+        let factor = self.holders.factor(card, names, atoms);
+        if card.kind == PartyKind::Recovery {
+            // A file has no machine: who administers where it lies has a copy of it.
+            copies.append(&mut machine);
+        }
+        let mut said = |needs: Needs, because: String| {
+            self.rules.push(Rule::new(use_of(party), needs).because(because).evidence(Evidence::Asserted));
+        };
+        if !machine.is_empty() {
+            let who = words::list(&machine);
+            let because = format!(
+                "{who} administers the machine of `{party}`, as declared: what runs there is open to it"
+            );
+            said(Needs::any(machine), because);
+        }
+        match lock {
+            Some(lock) if !(copies.is_empty() && factor.is_empty()) => {
+                let who: Vec<_> = copies.iter().chain(&factor).cloned().collect();
+                let because = format!(
+                    "what opens the share of `{party}` lies with {} too, as declared",
+                    words::list(&who)
+                );
+                let things = Needs::any(copies.into_iter().chain([lock.thing.clone()]));
+                let secrets = [lock.secret.clone(), self.weak_secret.clone()];
+                said(Needs::all([things, Needs::any(factor.into_iter().chain(secrets))]), because);
+            }
+            None if !copies.is_empty() => {
+                let because = format!(
+                    "copies of the share of `{party}` lie with {}, as declared",
+                    words::list(&copies)
+                );
+                said(Needs::any(copies), because);
+            }
+            _ => {}
+        }
+        self.undeclared(card, lock);
+    }
+
+    /// An unknown holder is an outsider, whichever would do most harm.
+    fn undeclared(&mut self, card: &'a Card, lock: Option<&Lock>) {
+        let (party, other) = (card.party.as_str(), other_than(&card.entity));
+        let (needs, what) = match lock {
+            _ if self.holders.machine_is_open(card) => (Needs::from(other), "administers the machine"),
+            None if self.holders.backup_is_open(card) => (Needs::from(other), "keeps copies of the disk"),
+            Some(lock) if self.holders.backup_is_open(card) => {
+                let secret = Needs::any([lock.secret.as_str(), self.weak_secret.as_str()]);
+                (Needs::all([other.into(), secret]), "keeps copies of the disk")
+            }
+            _ => return,
+        };
+        let because = format!("nobody has declared who {what} of `{party}`: any other outsider may");
+        self.open.push((&card.entity, Rule::new(use_of(party), needs).because(because)));
+    }
+
+    /// Who the others are, now that everybody is there.
+    pub(super) fn close(&mut self, terms: &Terms, coordinator: &str) {
+        let open = std::mem::take(&mut self.open);
+        let entities: BTreeSet<&EntityName> = open.iter().map(|(entity, _)| *entity).collect();
+        for entity in entities {
+            let is_other = |atom: &Atom| {
+                let of = atom.entity.as_deref().filter(|of| *of != entity.as_str());
+                let role = |of: &str| terms.entities.iter().find(|(name, _)| name.as_str() == of);
+                atom.kind != Kind::Doubt
+                    && of.is_some_and(|of| role(of).is_none_or(|(_, role)| *role != Role::User))
+            };
+            let others = self.atoms.iter().filter(|(_, atom)| is_other(atom));
+            let mut others: Vec<String> = others.map(|(name, _)| name.clone()).collect();
+            if others.is_empty() {
+                if terms.entities.get(entity) == Some(&Role::Provider) {
+                    continue;
+                }
+                others.push(self.unknown_holder(terms, coordinator));
+            }
+            self.rules.push(
+                Rule::new(other_than(entity), Needs::any(others))
+                    .because(format!("whoever is no user and not {entity} may be the unknown holder"))
+                    .evidence(Evidence::Unknown),
+            );
+            let rules = open.iter().filter(|(of, _)| *of == entity).map(|(_, rule)| rule.clone());
+            self.rules.extend(rules);
+        }
+    }
+
+    /// Where nobody but users is known, the unknown holder is the provider.
+    fn unknown_holder(&mut self, terms: &Terms, coordinator: &str) -> String {
+        let provider = terms.entities.iter().find(|(_, role)| **role == Role::Provider);
+        let provider = provider.map(|(name, _)| name.to_string()).unwrap_or_else(|| {
+            let taken = terms.entities.keys().map(EntityName::as_str).chain([coordinator]);
+            let strangers = self.holders.strangers.keys().map(String::as_str);
+            Names::taken(taken.chain(strangers)).next("provider")
+        });
+        self.holders.strangers.entry(provider.clone()).or_insert(PROVIDER);
+        let name = self.names.next("unknown-holder");
+        self.atoms.insert(name.clone(), Atom::party(provider));
+        name
+    }
+}
+
+/// The power of outsiders other than this one.
+fn other_than(entity: &EntityName) -> String {
+    format!("other:{entity}")
+}
