@@ -11,6 +11,7 @@ use super::lending::Lending;
 use super::places::{Places, Sealed};
 use super::said::{Said, is_understood};
 use super::{ExtractError, Own, assemble, coordinator};
+use crate::declared::Declared;
 use crate::model::{Evidence, Model};
 
 /// The model of an account if `statement` were what its node runs, and no other node signed anything by
@@ -21,8 +22,10 @@ use crate::model::{Evidence, Model};
 /// others closed, a coalition that has one share less than the threshold and an approval reaches just
 /// what this node lends, and no account has a coalition for which its rules bind more tightly.
 ///
-/// Devices and recovery shares are taken to be sealed as this program seals them, nodes not at all, and
-/// nothing is declared; all of it is the same in every model of one account that this gives.
+/// Devices and recovery shares are taken to be sealed as this program seals them, nodes not at all. Every
+/// node is taken to be its own entity's alone: held against the account, silence about one would give
+/// outsiders what the rules are about, before as after. All of it is the same in every model of one
+/// account that this gives.
 ///
 /// # Errors
 /// If the charter is of another version than 1. Who calls has checked its signatures.
@@ -31,7 +34,7 @@ pub fn suppose(charter: &Charter, statement: &Statement) -> Result<Model, Extrac
     if (*version, *epoch) != (1, Epoch::FIRST) {
         return Err(ExtractError::Version { version: *version, epoch: *epoch });
     }
-    let own = Own::default();
+    let own = Own { declared: Declared::own_alone(terms), ..Own::default() };
     let coordinator = coordinator(terms, &own);
     let sealed = |card: &'_ Card| {
         let sealing = match card.kind {
