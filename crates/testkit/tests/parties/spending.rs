@@ -98,10 +98,13 @@ fn a_request_is_not_paid_by_two_quorums_that_do_not_meet() {
     note(&first).unwrap();
     check(&cluster, &account.order(&first, cluster.party(1), &[2, 3], 1), None);
     assert!(matches!(note(&second), Err(ApproveError::Nonce { .. })));
-    // With the other approver's word the others would pay again; the device does not join them.
-    let again = account.order(&second, cluster.party(4), &[1, 4], 1);
-    let mark = cluster.order(1, &again);
-    assert_eq!(code(&cluster.answer(1, mark, again.session())), Some(Code::Nonce));
+    // With the other approver's word the others would pay again; the device does not join them, and its
+    // own word would not help either.
+    for (attempt, approver, refused) in [(1, 4, Code::Approval), (2, 1, Code::Nonce)] {
+        let again = account.order(&second, cluster.party(approver), &[1, 4], attempt);
+        let mark = cluster.order(1, &again);
+        assert_eq!(code(&cluster.answer(1, mark, again.session())), Some(refused));
+    }
 }
 
 /// Row 24: a thousand orders at once meet a cap of one hundred: exactly one hundred are counted.
