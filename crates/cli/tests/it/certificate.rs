@@ -55,6 +55,12 @@ fn a_stranger_checks_the_file(world: &World, file: &str) {
     world.write("nobody/first.json", file);
     let held = stranger(world, "nobody/first.json", &["--issuer", issuer]).run().done();
     assert_eq!((&held["class"], &held["issuer_checked"]), (&json!("mpc self-custody"), &json!(true)));
+    let (exit, said) = crate::checker::check(&world.path("nobody/first.json"), &["--issuer", issuer]);
+    assert_eq!(
+        (exit, &said["evaluation"]["class"]),
+        (0, &held["class"]),
+        "the second checker agrees: {said}"
+    );
     let words = Cli::new(["custody", "verify"]).arg(world.path("nobody/first.json")).run();
     assert!(
         words.stdout.contains("the certificate holds") && words.stdout.contains("WHO CAN MOVE THE FUNDS")

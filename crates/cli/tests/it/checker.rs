@@ -21,7 +21,7 @@ fn node(arguments: &[&str]) -> Output {
 }
 
 /// Exit code, and the JSON that the checker printed.
-fn check(path: &Path, more: &[&str]) -> (i32, Value) {
+pub(crate) fn check(path: &Path, more: &[&str]) -> (i32, Value) {
     let output = node(&[&["dist/check.js", path.to_str().unwrap(), "--json"], more].concat());
     let value = serde_json::from_slice(&output.stdout).expect("one JSON value on standard output");
     (output.status.code().unwrap(), value)
