@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use bech32::primitives::correction::CorrectableError as _;
 use bech32::primitives::decode::CheckedHrpstring;
-use bech32::{Bech32m, Hrp};
+use bech32::{Bech32m, Fe32, Hrp};
 
 const PREFIX: &str = "cohold";
 const BEGIN: &str = "-----BEGIN COHOLD RECOVERY-----";
 const END: &str = "-----END COHOLD RECOVERY-----";
 const CHUNK_BYTES: usize = 40;
+const LINE_CHARACTERS_MAX: usize = 90;
 
 /// What is wrong with the lines below the mark.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,7 +92,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<u8>, LineError> {
 
 fn line_parse(sealed: &str, line: usize) -> Result<(u16, u16, Vec<u8>), LineError> {
     let decoded = CheckedHrpstring::new::<Bech32m>(sealed)
-        .map_err(|error| LineError::Typo { line, character: wrong_character(sealed, &error) })?;
+        .map_err(|_| LineError::Typo { line, character: wrong_character(sealed) })?;
     let typo = LineError::Typo { line, character: None };
     if decoded.hrp().to_lowercase() != PREFIX {
         return Err(typo);
@@ -104,15 +104,27 @@ fn line_parse(sealed: &str, line: usize) -> Result<(u16, u16, Vec<u8>), LineErro
     if (1..=total).contains(&number) { Ok((number, total, chunk.to_vec())) } else { Err(typo) }
 }
 
-/// The one character that, if changed, would make the line right.
-fn wrong_character(sealed: &str, error: &bech32::primitives::decode::CheckedHrpstringError) -> Option<usize> {
-    let corrector = error.correction_context::<Bech32m>()?;
-    let mut errors = corrector.bch_errors()?;
-    let (from_end, _) = errors.next()?;
-    // A place before the data part would be a wrong guess.
-    let data = sealed.len().checked_sub(PREFIX.len().saturating_add(1))?;
-    let single = errors.next().is_none() && from_end < data;
-    single.then(|| sealed.len().saturating_sub(from_end))
+/// The one character that, if changed, would make the line right: the checksum tells any two lines apart
+/// that differ in up to four, so there is one at most. All are tried, as the corrector of the library
+/// panics on lines that are wrong in many places.
+fn wrong_character(sealed: &str) -> Option<usize> {
+    if sealed.len() > LINE_CHARACTERS_MAX {
+        return None;
+    }
+    let data = PREFIX.len().saturating_add(1)..sealed.len();
+    let shouted = sealed.starts_with(|first: char| first.is_ascii_uppercase());
+    let is_right = |line: &str| CheckedHrpstring::new::<Bech32m>(line).is_ok();
+    let could_be = |place: &usize| {
+        let (before, rest) = sealed.split_at_checked(*place).unwrap_or_default();
+        let mut after = rest.chars();
+        after.next();
+        let fits = |fe: Fe32| {
+            let right = if shouted { fe.to_char().to_ascii_uppercase() } else { fe.to_char() };
+            is_right(&format!("{before}{right}{}", after.as_str()))
+        };
+        Fe32::iter_alpha().any(fits)
+    };
+    data.into_iter().find(could_be).map(|place| place.saturating_add(1))
 }
 
 fn join(chunks: BTreeMap<u16, Vec<u8>>, total: u16) -> Result<Vec<u8>, LineError> {
@@ -132,6 +144,23 @@ mod tests {
         let mut text = String::from("for people\n\n");
         write(payload, &mut text);
         text
+    }
+
+    #[test]
+    fn a_wrong_character_is_located_and_many_are_not() {
+        let text = written(&[9; 60]);
+        let line = text.lines().find(|line| line.starts_with(PREFIX)).unwrap();
+        for place in PREFIX.len() + 1..line.len() {
+            let wrong = if line.as_bytes()[place] == b'q' { "p" } else { "q" };
+            let typed = format!("{}{wrong}{}", &line[..place], &line[place + 1..]);
+            assert_eq!(wrong_character(&typed), Some(place + 1));
+            assert_eq!(wrong_character(&typed.to_uppercase()), Some(place + 1));
+        }
+        for wrong in 5..60 {
+            let typed = format!("{}{}{}", &line[..10], "q".repeat(wrong), &line[10 + wrong..]);
+            assert_eq!(wrong_character(&typed), None, "{wrong}");
+        }
+        assert_eq!(wrong_character(&"é".repeat(40)), None);
     }
 
     #[test]
