@@ -14,9 +14,13 @@ use crate::model::Atom;
 /// What an outsider is declared to have.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Holding {
+    /// The administration of its machine.
     Machines,
+    /// Copies of its disk or file.
     Backups,
+    /// A way to its PIN or passphrase.
     Factors,
+    /// API tokens.
     Tokens,
 }
 
@@ -48,40 +52,39 @@ impl<'a> Holders<'a> {
         Self { terms, declared, merged, atoms: BTreeMap::new(), strangers: BTreeMap::new() }
     }
 
-    /// Who administers the machine of a party.
-    pub(super) fn machine(
+    /// The atoms of those who have such a thing of a party.
+    pub(super) fn of_party(
         &mut self,
+        holding: Holding,
         card: &Card,
         names: &mut Names,
         atoms: &mut BTreeMap<String, Atom>,
     ) -> Vec<String> {
-        let entry = self.declared.machine.iter().find(|entry| entry.party == card.party);
-        let entities = entry.map(|entry| entry.administrators.as_slice()).unwrap_or_default();
-        self.held(Holding::Machines, entities, Some(&card.entity), names, atoms)
+        let entities = self.declared_for(holding, &card.party).unwrap_or_default();
+        self.held(holding, entities, Some(&card.entity), names, atoms)
     }
 
-    /// Who holds copies of its disk or file.
-    pub(super) fn backup(
-        &mut self,
-        card: &Card,
-        names: &mut Names,
-        atoms: &mut BTreeMap<String, Atom>,
-    ) -> Vec<String> {
-        let entry = self.declared.backup.iter().find(|entry| entry.party == card.party);
-        let entities = entry.map(|entry| entry.holders.as_slice()).unwrap_or_default();
-        self.held(Holding::Backups, entities, Some(&card.entity), names, atoms)
+    /// Whether nobody has said who has such a thing of a node.
+    pub(super) fn is_open(&self, holding: Holding, card: &Card) -> bool {
+        is_node(card.kind) && self.declared_for(holding, &card.party).is_none()
     }
 
-    /// Who can come to its PIN or passphrase.
-    pub(super) fn factor(
-        &mut self,
-        card: &Card,
-        names: &mut Names,
-        atoms: &mut BTreeMap<String, Atom>,
-    ) -> Vec<String> {
-        let entry = self.declared.factor.iter().find(|entry| entry.party == card.party);
-        let entities = entry.map(|entry| entry.holders.as_slice()).unwrap_or_default();
-        self.held(Holding::Factors, entities, Some(&card.entity), names, atoms)
+    /// Who is declared to have such a thing of a party; none: nothing is declared.
+    fn declared_for(&self, holding: Holding, party: &PartyName) -> Option<&'a [EntityName]> {
+        let Declared { machine, backup, factor, .. } = self.declared;
+        match holding {
+            Holding::Machines => {
+                machine.iter().find(|entry| entry.party == *party).map(|entry| &*entry.administrators)
+            }
+            Holding::Backups => {
+                backup.iter().find(|entry| entry.party == *party).map(|entry| &*entry.holders)
+            }
+            Holding::Factors => {
+                factor.iter().find(|entry| entry.party == *party).map(|entry| &*entry.holders)
+            }
+            // They are of the whole deployment.
+            Holding::Tokens => None,
+        }
     }
 
     /// Who can come to API tokens, beside who runs the coordinator.
@@ -131,25 +134,13 @@ impl<'a> Holders<'a> {
         held
     }
 
-    /// Whether nobody has said who administers the machine of a node.
-    pub(super) fn machine_is_open(&self, card: &Card) -> bool {
-        let named = |party: &PartyName| *party == card.party;
-        is_node(card.kind) && !self.declared.machine.iter().any(|entry| named(&entry.party))
-    }
-
-    /// Whether nobody has said who keeps copies of a node's disk.
-    pub(super) fn backup_is_open(&self, card: &Card) -> bool {
-        let named = |party: &PartyName| *party == card.party;
-        is_node(card.kind) && !self.declared.backup.iter().any(|entry| named(&entry.party))
-    }
-
     /// Whether what is known of a node rests on a declaration: silence would have been held against it.
     pub(super) fn rests_on_word(&self, card: &Card) -> bool {
         let is_provider = self.terms.entities.get(&card.entity) == Some(&Role::Provider);
         let mut entities = self.terms.entities.iter();
         let others = entities.any(|(name, role)| *role != Role::User && *name != card.entity);
         is_node(card.kind)
-            && !(self.machine_is_open(card) && self.backup_is_open(card))
+            && !(self.is_open(Holding::Machines, card) && self.is_open(Holding::Backups, card))
             && (!is_provider || others)
     }
 }

@@ -6,6 +6,7 @@ use cohold_model::EntityName;
 use cohold_model::account::{Card, PartyKind, Role, Terms};
 
 use super::{Draft, Lock};
+use crate::extract::holders::Holding;
 use crate::extract::names::Names;
 use crate::extract::{PROVIDER, use_of};
 use crate::model::{Atom, Evidence, Kind, Rule};
@@ -17,9 +18,9 @@ impl<'a> Draft<'a> {
     pub(super) fn others(&mut self, card: &'a Card, lock: Option<&Lock>) {
         let party = card.party.as_str();
         let (names, atoms) = (&mut self.names, &mut self.atoms);
-        let mut machine = self.holders.machine(card, names, atoms);
-        let mut copies = self.holders.backup(card, names, atoms);
-        let factor = self.holders.factor(card, names, atoms);
+        let mut machine = self.holders.of_party(Holding::Machines, card, names, atoms);
+        let mut copies = self.holders.of_party(Holding::Backups, card, names, atoms);
+        let factor = self.holders.of_party(Holding::Factors, card, names, atoms);
         if card.kind == PartyKind::Recovery {
             // A file has no machine: who administers where it lies has a copy of it.
             copies.append(&mut machine);
@@ -61,9 +62,13 @@ impl<'a> Draft<'a> {
     fn undeclared(&mut self, card: &'a Card, lock: Option<&Lock>) {
         let (party, other) = (card.party.as_str(), other_than(&card.entity));
         let (needs, what) = match lock {
-            _ if self.holders.machine_is_open(card) => (Needs::from(other), "administers the machine"),
-            None if self.holders.backup_is_open(card) => (Needs::from(other), "keeps copies of the disk"),
-            Some(lock) if self.holders.backup_is_open(card) => {
+            _ if self.holders.is_open(Holding::Machines, card) => {
+                (Needs::from(other), "administers the machine")
+            }
+            None if self.holders.is_open(Holding::Backups, card) => {
+                (Needs::from(other), "keeps copies of the disk")
+            }
+            Some(lock) if self.holders.is_open(Holding::Backups, card) => {
                 let secret = Needs::any([lock.secret.as_str(), self.weak_secret.as_str()]);
                 (Needs::all([other.into(), secret]), "keeps copies of the disk")
             }
