@@ -4,9 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
-use axum::extract::WebSocketUpgrade;
-use axum::routing::get;
 use cohold_api::route;
 use cohold_model::{HexBytes, IdentityKey};
 use cohold_party::Refusal;
@@ -38,18 +35,9 @@ impl Hostile {
     /// Serves parties at `address`, `HOST:PORT`.
     pub(crate) async fn listen(address: &str) -> anyhow::Result<Self> {
         let (hub, mail) = Hub::new();
-        let shared = Arc::clone(&hub);
-        let upgrade = move |upgrade: WebSocketUpgrade| {
-            let hub = Arc::clone(&shared);
-            async move {
-                upgrade
-                    .max_message_size(socket::MESSAGE_BYTES_MAX)
-                    .on_upgrade(move |stream| socket::serve(stream, hub))
-            }
-        };
         let listener = tokio::net::TcpListener::bind(address).await;
         let listener = listener.with_context(|| format!("`{address}` is not free"))?;
-        let routes = Router::new().route(route::RELAY, get(upgrade));
+        let routes = socket::router(route::RELAY, Arc::clone(&hub));
         let served = tokio::spawn(async move { drop(axum::serve(listener, routes).await) });
         Ok(Self { hub, mail, served })
     }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::{Message, WebSocket};
+use axum::routing::get;
 use tokio::time::timeout;
 
 use crate::frame::{Address, BODY_BYTES_MAX, Parcel, WELCOME, check_login};
@@ -18,6 +21,15 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// The largest WebSocket message that the endpoint must accept.
 pub const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX;
+
+/// A router with nothing but a hub at `path`.
+pub fn router(path: &str, hub: Arc<Hub>) -> Router {
+    let upgrade = move |upgrade: WebSocketUpgrade| {
+        let hub = Arc::clone(&hub);
+        async move { upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |stream| serve(stream, hub)) }
+    };
+    Router::new().route(path, get(upgrade))
+}
 
 /// Serves one connection until either side closes it.
 pub async fn serve(mut socket: WebSocket, hub: Arc<Hub>) {

@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::WebSocketUpgrade;
-use axum::routing::get;
 use cohold_model::{IdentityKey, IdentitySecret};
 use cohold_relay::frame::login;
 use cohold_relay::{Address, Hub, Parcel, RelayClient, socket};
@@ -29,15 +26,7 @@ fn client(port: u16, seed: u8, signer: u8) -> RelayClient {
 }
 
 async fn serve(hub: Arc<Hub>, listener: TcpListener) {
-    let upgrade = move |upgrade: WebSocketUpgrade| {
-        let hub = Arc::clone(&hub);
-        async move {
-            upgrade
-                .max_message_size(socket::MESSAGE_BYTES_MAX)
-                .on_upgrade(move |stream| socket::serve(stream, hub))
-        }
-    };
-    axum::serve(listener, Router::new().route("/", get(upgrade))).await.unwrap();
+    axum::serve(listener, socket::router("/", hub)).await.unwrap();
 }
 
 async fn start(

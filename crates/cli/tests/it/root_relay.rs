@@ -5,9 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::WebSocketUpgrade;
-use axum::routing::get;
 use cohold_model::IdentityKey;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
@@ -35,16 +32,7 @@ impl Coordinator {
         let (hub, mail) = Hub::new();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let shared = Arc::clone(&hub);
-        let upgrade = move |upgrade: WebSocketUpgrade| {
-            let hub = Arc::clone(&shared);
-            async move {
-                upgrade
-                    .max_message_size(socket::MESSAGE_BYTES_MAX)
-                    .on_upgrade(move |stream| socket::serve(stream, hub))
-            }
-        };
-        let routes = Router::new().route(cohold_api::route::RELAY, get(upgrade));
+        let routes = socket::router(cohold_api::route::RELAY, Arc::clone(&hub));
         runtime.spawn(async move { axum::serve(listener, routes).await });
         Self { runtime, hub, mail, address }
     }
