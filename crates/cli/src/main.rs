@@ -58,10 +58,7 @@ fn run(cli: Cli, output: Output) -> anyhow::Result<()> {
     services::log(&cli.command);
     // A second call finds a provider installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // The other half is for databases and engines, which have threads of their own.
-    let half = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.worker_threads(half).enable_all().build()?.block_on(dispatch(cli, output))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(dispatch(cli, output))
 }
 
 async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
