@@ -8,6 +8,9 @@ use crate::canonical::{Digest, Document, Signed};
 use crate::identity::{IdentityKey, SealKey};
 use crate::ids::{AccountId, EntityName, PartyIndex, PartyName, SessionId};
 
+/// The most parties of an account.
+pub const PARTIES_MAX: u8 = 9;
+
 /// What an entity is to the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -90,7 +93,7 @@ pub struct Terms {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TermsError {
     /// Too few or too many parties.
-    #[error("an account has 2 to {max} parties, not {0}", max = PartyIndex::MAX)]
+    #[error("an account has 2 to {max} parties, not {0}", max = PARTIES_MAX)]
     PartyCount(usize),
     /// Threshold out of range.
     #[error("threshold {threshold} of {parties} parties: use 2 to {parties}")]
@@ -115,7 +118,7 @@ impl Terms {
     /// Checks what any party can check without knowing the others.
     pub fn check(&self) -> Result<(), TermsError> {
         let n = self.parties.len();
-        if !(2..=usize::from(PartyIndex::MAX)).contains(&n) {
+        if !(2..=usize::from(PARTIES_MAX)).contains(&n) {
             return Err(TermsError::PartyCount(n));
         }
         if self.threshold < 2 || usize::from(self.threshold) > n {
@@ -143,7 +146,7 @@ impl Terms {
 
     /// The parties with their Shamir points.
     pub fn indexed(&self) -> impl Iterator<Item = (PartyIndex, &Card)> {
-        (1..=PartyIndex::MAX).filter_map(|i| PartyIndex::try_from(i).ok()).zip(&self.parties)
+        (1..=PARTIES_MAX).filter_map(|i| PartyIndex::try_from(i).ok()).zip(&self.parties)
     }
 
     /// The party with this name.

@@ -33,8 +33,11 @@ pub struct Charter {
     pub epoch: Epoch,
     /// The key.
     pub key: KeyBinding,
-    /// Seconds since 1970 of the proposal that the account was made from.
+    /// Seconds since 1970 of the proposal that this version was made from.
     pub created_at: u64,
+    /// Digest of the charter that this one replaces; none for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
 }
 
 impl Document for Charter {
@@ -58,6 +61,31 @@ pub enum CharterError {
         /// Parties found.
         parties: usize,
     },
+    /// The first version replaces none, every other one does.
+    #[error("the charter says version {0} and does not name the charter before it as that version should")]
+    Version(u32),
+    /// It does not come after the charter that it was compared with.
+    #[error("the charter does not follow the one in force: its {0} is another")]
+    Successor(&'static str),
+}
+
+impl Charter {
+    /// Checks that this charter comes right after `old`: the next version and epoch of the same account
+    /// and key.
+    pub fn follows(&self, old: &Self) -> Result<(), CharterError> {
+        let same = [
+            ("account", self.terms.account == old.terms.account),
+            ("version", Some(self.version) == old.version.checked_add(1)),
+            ("epoch", Some(self.epoch.0) == old.epoch.0.checked_add(1)),
+            ("predecessor", self.previous == Some(old.digest())),
+            ("public key", self.key.public_key == old.key.public_key),
+            ("chain code", self.key.chain_code == old.key.chain_code),
+        ];
+        match same.into_iter().find(|(_, holds)| !holds) {
+            Some((what, _)) => Err(CharterError::Successor(what)),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Signed<Charter> {
@@ -65,6 +93,9 @@ impl Signed<Charter> {
     pub fn check(&self) -> Result<(), CharterError> {
         let charter = &self.document;
         charter.terms.check()?;
+        if (charter.version == 1) != charter.previous.is_none() || charter.version == 0 {
+            return Err(CharterError::Version(charter.version));
+        }
         let (shares, parties) = (charter.key.public_shares.len(), charter.terms.parties.len());
         if shares != parties {
             return Err(CharterError::Shares { shares, parties });

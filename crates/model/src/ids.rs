@@ -184,14 +184,15 @@ name!(
     EntityName
 );
 
-/// A party's Shamir point, 1 to [`PartyIndex::MAX`]; zero does not exist.
+/// A party's Shamir point, from 1; zero does not exist. In a resharing it also numbers the seats, where
+/// old and new parties sit together, so it goes twice as far as an account has parties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct PartyIndex(u8);
 
 impl PartyIndex {
-    /// The most parties that an account may have.
-    pub const MAX: u8 = 9;
+    /// The highest index: nine parties and nine that leave.
+    pub const MAX: u8 = 18;
 
     /// The index as a number, 1 to [`PartyIndex::MAX`].
     #[must_use]
@@ -276,9 +277,9 @@ mod tests {
     }
 
     #[test]
-    fn index_zero_and_ten_do_not_exist() {
+    fn index_zero_and_nineteen_do_not_exist() {
         assert!(PartyIndex::try_from(0).is_err());
-        assert!(PartyIndex::try_from(10).is_err());
-        assert!(PartyIndex::try_from(9).is_ok());
+        assert!(PartyIndex::try_from(19).is_err());
+        assert!(PartyIndex::try_from(18).is_ok());
     }
 }

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod ids;
 pub mod intent;
 pub mod receipt;
+pub mod reshare;
 pub mod statement;
 
 pub use amount::Amount;
@@ -22,3 +23,4 @@ pub use charter::Charter;
 pub use identity::{IdentityKey, IdentitySecret, SealKey, Signature};
 pub use ids::{AccountId, ChangeId, EntityName, Epoch, PartyIndex, PartyName, RequestId, SessionId};
 pub use intent::{Approval, Intent, Plan};
+pub use reshare::Resharing;

@@ -1,5 +1,6 @@
 //! The public side of an account's key: what all parties know and must agree on.
 
+use cohold_model::account::PARTIES_MAX;
 use cohold_model::canonical::{Digest, HexBytes, digest_parts};
 use cohold_model::charter::KeyBinding;
 use cohold_model::ids::PartyIndex;
@@ -45,7 +46,7 @@ impl AccountKey {
         chain_code: Digest,
     ) -> Result<Self, AccountKeyError> {
         let parties = public_shares.len();
-        let fits = (2..=usize::from(PartyIndex::MAX)).contains(&parties)
+        let fits = (2..=usize::from(PARTIES_MAX)).contains(&parties)
             && (2..=parties).contains(&usize::from(threshold));
         if !fits {
             return Err(AccountKeyError::Parameters { threshold, parties });
@@ -84,7 +85,7 @@ impl AccountKey {
     #[must_use]
     pub fn parties(&self) -> u8 {
         // At most nine by the invariant.
-        u8::try_from(self.public_shares.len()).unwrap_or(PartyIndex::MAX)
+        u8::try_from(self.public_shares.len()).unwrap_or(PARTIES_MAX)
     }
 
     /// The public key, compressed SEC 1.

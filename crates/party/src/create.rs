@@ -121,8 +121,14 @@ impl Making {
         let GeneratedKey { share, auxiliary } = output;
         let Proposal { terms, created_at, .. } = &self.proposal.document;
         let key = share.key().binding(transcript);
-        let charter =
-            Charter { version: 1, terms: terms.clone(), epoch: Epoch::FIRST, key, created_at: *created_at };
+        let charter = Charter {
+            version: 1,
+            terms: terms.clone(),
+            epoch: Epoch::FIRST,
+            key,
+            created_at: *created_at,
+            previous: None,
+        };
         Some(Made { charter, share, auxiliary })
     }
 }

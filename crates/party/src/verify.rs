@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use cohold_chain_evm::{Decoded, decode, matches, signing_digest};
-use cohold_model::account::PartyKind;
+use cohold_model::account::{PARTIES_MAX, PartyKind};
 use cohold_model::canonical::Document as _;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
@@ -217,7 +217,7 @@ fn check_approvals(
     let (terms, plan) = (&standing.charter.terms, order.plan.digest());
     let approvers = approvers_heeded(standing);
     let mut expired = None;
-    for signed in order.approvals.iter().take(usize::from(PartyIndex::MAX)) {
+    for signed in order.approvals.iter().take(usize::from(PARTIES_MAX)) {
         let Approval { account, charter: under, plan: approved, approver, expires_at } = &signed.document;
         let fits = *account == terms.account && under == charter_digest && *approved == plan;
         let by_approver = approvers.contains(&approver)

@@ -64,7 +64,7 @@ fn charter() -> Charter {
         chain_code: Digest([3; 32]),
         transcript: Digest([4; 32]),
     };
-    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: NOW }
+    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: NOW, previous: None }
 }
 
 fn order() -> SignOrder {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cohold_model::account::{Card, PartyKind, Terms};
+use cohold_model::account::{Card, PARTIES_MAX, PartyKind, Terms};
 use cohold_model::charter::Charter;
 use cohold_model::intent::Asset;
 use cohold_model::statement::{Allowance, FeeBound, Receivers, Statement, Vouch};
-use cohold_model::{Document as _, PartyIndex, PartyName, Signed};
+use cohold_model::{Document as _, PartyName, Signed};
 
 use crate::model::Evidence;
 
@@ -109,7 +109,7 @@ pub(super) fn is_understood(statement: &Statement) -> bool {
 /// Each party once.
 fn vouches_are_understood(statement: &Statement) -> bool {
     let mut parties = BTreeSet::new();
-    statement.vouches.len() <= usize::from(PartyIndex::MAX)
+    statement.vouches.len() <= usize::from(PARTIES_MAX)
         && statement.vouches.iter().all(|Vouch { party, .. }| parties.insert(party))
 }
 

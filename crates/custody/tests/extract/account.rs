@@ -180,7 +180,7 @@ impl Account {
             chain_code: Digest([7; 32]),
             transcript: Digest([8; 32]),
         };
-        Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: CREATED_AT }
+        Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: CREATED_AT, previous: None }
     }
 
     pub(crate) fn sign(&self, charter: Charter) -> Signed<Charter> {

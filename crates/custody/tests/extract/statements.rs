@@ -8,7 +8,7 @@ use cohold_model::account::Role;
 use cohold_model::charter::Charter;
 use cohold_model::intent::Asset;
 use cohold_model::statement::{Allowance, Receivers, Sealing, Statement, Vouch};
-use cohold_model::{Digest, Epoch, Signed};
+use cohold_model::{Digest, Document as _, Epoch, Signed};
 
 use crate::account::{
     Account, CREATED_AT, NOW, TOKEN, blast, enterprise, ether, personal, shared, solid, verdict,
@@ -201,7 +201,8 @@ fn charters_that_are_not_signed_or_not_understood_are_refused() {
     let mut unsigned = account.sign(account.charter());
     unsigned.signatures.pop_last();
     assert!(matches!(refused(&unsigned), ExtractError::Charter(_)));
-    let second = account.sign(Charter { version: 2, ..account.charter() });
+    let second =
+        account.sign(Charter { version: 2, previous: Some(account.charter().digest()), ..account.charter() });
     assert!(matches!(refused(&second), ExtractError::Version { version: 2, .. }));
     let reshared = account.sign(Charter { epoch: Epoch(2), ..account.charter() });
     assert!(matches!(refused(&reshared), ExtractError::Version { epoch: Epoch(2), .. }));

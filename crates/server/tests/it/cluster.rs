@@ -372,5 +372,5 @@ fn charter(proposal: &Signed<Proposal>, public_key: &[u8]) -> Charter {
         chain_code: Digest([7; 32]),
         transcript: Digest([8; 32]),
     };
-    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at }
+    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at, previous: None }
 }

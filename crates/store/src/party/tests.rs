@@ -43,7 +43,14 @@ fn charter(proposal: &Signed<Proposal>) -> Charter {
         chain_code: Digest([0; 32]),
         transcript: Digest([1; 32]),
     };
-    Charter { version: 1, terms: proposal.document.terms.clone(), epoch: Epoch::FIRST, key, created_at: 1 }
+    Charter {
+        version: 1,
+        terms: proposal.document.terms.clone(),
+        epoch: Epoch::FIRST,
+        key,
+        created_at: 1,
+        previous: None,
+    }
 }
 
 fn signed(charter: &Charter) -> Result<Signed<Charter>> {

@@ -68,7 +68,7 @@ fn charter(proposal: &Signed<Proposal>) -> Result<Signed<Charter>> {
         transcript: Digest([1; 32]),
     };
     let terms = proposal.document.terms.clone();
-    let charter = Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: 1 };
+    let charter = Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: 1, previous: None };
     Ok(Signed::by(charter, "device".parse()?, &secret(1)))
 }
 
