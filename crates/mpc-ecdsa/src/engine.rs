@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cohold_model::ids::PartyIndex;
-use cohold_mpc::{Consequence, Evidence, Fault, Reason};
+use cohold_mpc::{Evidence, Fault, Reason};
 use dkls23_secp256k1::Party;
 use dkls23_secp256k1::protocols::derivation::DerivData;
 use dkls23_secp256k1::protocols::{Abort, AbortKind, AbortReason, Parameters};
@@ -87,7 +87,7 @@ pub(crate) fn fault(abort: &Abort, stage: Stage, evidence: impl Fn(PartyIndex, R
             Fault::ban(from, evidence(from, reason))
         }
         (AbortKind::Recoverable, _, Reason::Engine) => Fault::freeze(Reason::Engine),
-        (AbortKind::Recoverable, _, reason) => Fault { consequence: Consequence::Retry, reason },
+        (AbortKind::Recoverable, _, reason) => Fault::retry(reason),
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! - [`KeyGeneration`]: t-of-n, up to nine parties, gives each a [`Share`] and [`Auxiliary`] data.
 //! - [`AuxiliarySetup`]: fresh auxiliary data for existing shares, with no change to them.
+//! - [`KeyResharing`]: a quorum gives new shares of the same key to other parties, at another threshold.
 //! - [`Signing`]: exactly t parties sign one digest.
 //!
 //! **The share is the asset, the auxiliary data is the engine's.** A share is a few hundred bytes,
@@ -20,6 +21,7 @@ mod encryptions;
 mod engine;
 mod key;
 mod keygen;
+mod resharing;
 mod setup;
 mod share;
 mod signing;
@@ -28,6 +30,7 @@ mod wire;
 pub use auxiliary::{Auxiliary, AuxiliaryError};
 pub use key::{AccountKey, AccountKeyError};
 pub use keygen::{GeneratedKey, KeyGeneration, ParametersError};
+pub use resharing::{DealtFrom, KeyResharing, KeyResharingError, ProofError, ReshareOutcome, judge_proof};
 pub use setup::{AuxiliarySetup, SetupError};
 pub use share::{Share, ShareError};
 pub use signing::{RecoverableSignature, Signing, SigningDigest, SigningError};

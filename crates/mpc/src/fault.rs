@@ -14,22 +14,29 @@ pub struct Fault {
     pub consequence: Consequence,
     /// What was found.
     pub reason: Reason,
+    /// What a third party can judge, in the protocol's own encoding; none where only the finder can know.
+    pub proof: Option<Vec<u8>>,
 }
 
 impl Fault {
     /// A fault after which a new session may be tried.
     pub fn retry(reason: Reason) -> Self {
-        Self { consequence: Consequence::Retry, reason }
+        Self { consequence: Consequence::Retry, reason, proof: None }
     }
 
     /// A fault after which this key must not be used until a human has looked.
     pub fn freeze(reason: Reason) -> Self {
-        Self { consequence: Consequence::FreezeKey, reason }
+        Self { consequence: Consequence::FreezeKey, reason, proof: None }
     }
 
     /// A fault after which `party` is out of this key for ever.
     pub fn ban(party: PartyIndex, evidence: Evidence) -> Self {
-        Self { reason: evidence.reason, consequence: Consequence::Ban { party, evidence } }
+        Self { reason: evidence.reason, consequence: Consequence::Ban { party, evidence }, proof: None }
+    }
+
+    /// The same fault with what a third party can judge it by.
+    pub fn with_proof(self, proof: Vec<u8>) -> Self {
+        Self { proof: Some(proof), ..self }
     }
 
     /// The party at fault, where it can be known.
@@ -54,7 +61,8 @@ pub enum Consequence {
     Ban {
         /// Who is banned.
         party: PartyIndex,
-        /// What was found; it convinces only the party that found it, as messages are sealed, not signed.
+        /// What was found. It convinces only the party that found it, as messages are sealed, not signed,
+        /// unless the fault has a proof.
         evidence: Evidence,
     },
     /// The key must not be used until a human has looked.
@@ -78,7 +86,7 @@ pub struct Evidence {
     pub session: SessionId,
     /// The round of the offending message.
     pub round: u16,
-    /// Digest of the offending message as it came out of its envelope.
+    /// Digest of the offending message as it came out of its envelope, or of the fault's proof.
     pub message: Digest,
     /// The check that failed.
     pub reason: Reason,
@@ -136,6 +144,26 @@ pub enum Reason {
         /// Who differs.
         from: PartyIndex,
     },
+    /// A party signed a deal that contradicts itself, the key, or the sub-share that it gave.
+    #[error("party `{from}` dealt wrongly and signed it")]
+    Deal {
+        /// Who dealt.
+        from: PartyIndex,
+    },
+    /// A party accused another by evidence that shows nothing.
+    #[error("party `{from}` accused another without evidence")]
+    Accusation {
+        /// Who accused.
+        from: PartyIndex,
+    },
+    /// A party says that it cannot use what another sent to it alone; nobody else can tell who is right.
+    #[error("party `{from}` cannot use what party `{accused}` sent to it, or says so")]
+    Dispute {
+        /// Who says so.
+        from: PartyIndex,
+        /// Of whom.
+        accused: PartyIndex,
+    },
     /// The shares do not lie on one polynomial of the agreed degree, or do not make the account's key.
     #[error("the shares do not fit together")]
     Polynomial,
@@ -166,8 +194,11 @@ impl Reason {
             | Self::Proof { from }
             | Self::Commitment { from }
             | Self::TrivialPoint { from }
-            | Self::ObliviousTransfer { from } => Some(from),
+            | Self::ObliviousTransfer { from }
+            | Self::Deal { from }
+            | Self::Accusation { from } => Some(from),
             Self::Equivocation { .. }
+            | Self::Dispute { .. }
             | Self::Disagreement { .. }
             | Self::Polynomial
             | Self::Degenerate

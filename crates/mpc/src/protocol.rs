@@ -62,6 +62,12 @@ impl Inbox {
         self.0.keys().copied()
     }
 
+    /// What one peer sent, where not all send the same kinds of message.
+    #[must_use]
+    pub fn message(&self, from: PartyIndex) -> Option<&Message> {
+        self.0.get(&from)
+    }
+
     /// The broadcast of each peer, in order; a peer without one is at fault.
     pub fn broadcasts(&self) -> impl Iterator<Item = Result<(PartyIndex, &[u8]), Fault>> {
         self.0.iter().map(|(&from, message)| {

@@ -6,7 +6,7 @@ use crate::metadata::{Edge, Member};
 const FLOORS: [&[&str]; 9] = [
     &["cohold-model"],
     &["cohold-custody", "cohold-policy", "cohold-api"],
-    &["cohold-mpc", "cohold-mpc-ecdsa", "cohold-mpc-schnorr"],
+    &["cohold-mpc", "cohold-mpc-share", "cohold-mpc-ecdsa", "cohold-mpc-schnorr"],
     &["cohold-chain-evm", "cohold-chain-bitcoin", "cohold-chain-solana"],
     &["cohold-store", "cohold-vault", "cohold-relay", "cohold-chain-io"],
     &["cohold-party"],
@@ -15,6 +15,8 @@ const FLOORS: [&[&str]; 9] = [
     &["cohold"],
 ];
 const PURE_FLOORS: usize = 4;
+/// What all engines share on their own floor: resharing.
+const SHARE: &str = "cohold-mpc-share";
 const PARTY: &str = "cohold-party";
 const TESTKIT: &str = "cohold-testkit";
 const FUZZ: &str = "cohold-fuzz";
@@ -93,7 +95,8 @@ fn broken_stair(from: &str, to: &str) -> Option<String> {
         return Some("`party` stands on floors 0 to 3 only".to_owned());
     }
     let is_engine = from.starts_with("cohold-mpc-") && to == "cohold-mpc";
-    if to_floor < from_floor || is_engine {
+    let shares = from.starts_with("cohold-mpc-") && from != SHARE && to == SHARE;
+    if to_floor < from_floor || is_engine || shares {
         return None;
     }
     Some(format!("edges point strictly down, and this leads from floor {from_floor} to floor {to_floor}"))
@@ -132,6 +135,8 @@ mod tests {
         check("cohold-custody", "cohold-model", false, None);
         check("cohold", "cohold-server", false, None);
         check("cohold-mpc-ecdsa", "cohold-mpc", false, None);
+        check("cohold-mpc-ecdsa", "cohold-mpc-share", false, None);
+        check("cohold-mpc-share", "cohold-mpc-ecdsa", false, Some("from floor 2 to floor 2"));
         check("cohold-model", "cohold-custody", false, Some("from floor 0 to floor 1"));
         check("cohold-mpc", "cohold-mpc-ecdsa", false, Some("from floor 2 to floor 2"));
         check("cohold-chain-evm", "cohold-chain-bitcoin", false, Some("from floor 3 to floor 3"));

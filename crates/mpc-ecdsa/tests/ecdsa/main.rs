@@ -3,4 +3,5 @@
 mod honest;
 mod malicious;
 mod network;
+mod resharing;
 mod stored;

@@ -46,7 +46,7 @@ fn sign(
 
 fn retry(fault: Fault, reason: Reason, culprit: Option<u8>) {
     assert_eq!(fault.culprit(), culprit.map(index), "{fault}");
-    assert_eq!(fault, Fault { consequence: Consequence::Retry, reason });
+    assert_eq!(fault, Fault::retry(reason));
 }
 
 fn check_keygen_fails(

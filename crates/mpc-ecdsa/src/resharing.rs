@@ -1,0 +1,191 @@
+//! Resharing of an account's key: `cohold-mpc-share` over secp256k1, with the account's own types. The
+//! public key and the chain code stay. The engine's data over the new shares is built afterwards, by
+//! [`AuxiliarySetup`](crate::AuxiliarySetup) in a session of its own.
+
+use std::collections::BTreeMap;
+
+use cohold_model::canonical::Digest;
+use cohold_model::identity::IdentitySecret;
+use cohold_model::ids::{PartyIndex, SessionId};
+use cohold_model::reshare::Seat;
+use cohold_mpc::{Fault, Inbox, Protocol, Reason, SessionContext, Step};
+use cohold_mpc_share::{
+    Ceremony, CeremonyError, Dealer, Dealing, Evidence, EvidenceError, Reshared, Resharing, ResharingError,
+    Secp256k1, Secret, Verdict, judge,
+};
+use k256::Scalar;
+use rand_core::CryptoRng;
+
+use crate::key::AccountKey;
+use crate::share::Share;
+
+/// What a dealing party brings along.
+#[derive(Clone, Copy)]
+pub struct DealtFrom<'a> {
+    /// Its share of the key in force.
+    pub share: &'a Share,
+    /// The identity on its card: signs what it deals.
+    pub identity: &'a IdentitySecret,
+}
+
+/// What a resharing leaves.
+#[derive(Debug)]
+pub struct ReshareOutcome {
+    /// The same public key and chain code, with new public shares and the new threshold.
+    pub key: AccountKey,
+    /// Our new share, if our seat holds one.
+    pub share: Option<Share>,
+}
+
+/// Why a resharing of a key was not begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyResharingError {
+    /// A dealer is not of the key in force.
+    #[error("party `{0}` deals but holds no share of this key")]
+    Stranger(PartyIndex),
+    /// A quorum deals: not fewer, and not more.
+    #[error("{found} parties deal, the key asks for exactly {threshold}")]
+    Quorum {
+        /// How many seats deal.
+        found: usize,
+        /// The threshold in force.
+        threshold: u8,
+    },
+    /// The share is another party's.
+    #[error("the share is party `{share}`'s, seat `{seat}` deals for another")]
+    Index {
+        /// Whose share was given.
+        share: PartyIndex,
+        /// Whose seat this is.
+        seat: PartyIndex,
+    },
+    /// The share is of another key, or of another epoch of it.
+    #[error("the share is not of the key in force: shares of different epochs do not mix")]
+    Foreign,
+    /// The public values do not make a resharing.
+    #[error("the resharing is refused: {0}")]
+    Ceremony(#[from] CeremonyError),
+    /// What this seat brings does not fit.
+    #[error("{0}")]
+    Run(#[from] ResharingError),
+}
+
+/// One run at one seat. Parties in its faults are seats.
+pub struct KeyResharing {
+    chain_code: Digest,
+    threshold: u8,
+    run: Resharing<Secp256k1>,
+}
+
+/// The resharing as everybody knows it from public documents: the key in force, the seats (see
+/// [`cohold_model::reshare::Resharing::seats`]) and the new threshold.
+fn ceremony(
+    old: &AccountKey,
+    seats: &BTreeMap<PartyIndex, Seat>,
+    threshold: u8,
+) -> Result<Ceremony<Secp256k1>, KeyResharingError> {
+    let mut dealers = BTreeMap::new();
+    for (&number, seat) in seats {
+        let Some(index) = seat.deals else { continue };
+        let public_share = old.share_point(index).ok_or(KeyResharingError::Stranger(index))?;
+        let dealer = Dealer {
+            point: Scalar::from(u64::from(index.get())),
+            public_share: Secp256k1::from(*public_share),
+            identity: seat.card.identity,
+        };
+        dealers.insert(number, dealer);
+    }
+    let (found, quorum) = (dealers.len(), old.threshold());
+    if found != usize::from(quorum) {
+        return Err(KeyResharingError::Quorum { found, threshold: quorum });
+    }
+    let holders = seats.iter().filter_map(|(number, seat)| Some((*number, seat.holds?))).collect();
+    Ok(Ceremony::new(Secp256k1::from(*old.public_key_point()), &dealers, holders, threshold)?)
+}
+
+impl KeyResharing {
+    /// A run at the seat of `context`, whose parties are all seats. A seat that deals brings `own`, and no
+    /// other does. Nothing is kept of the old share.
+    pub fn new(
+        context: &SessionContext,
+        old: &AccountKey,
+        seats: &BTreeMap<PartyIndex, Seat>,
+        threshold: u8,
+        own: Option<DealtFrom<'_>>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, KeyResharingError> {
+        let ceremony = ceremony(old, seats, threshold)?;
+        if let Some(DealtFrom { share, .. }) = own {
+            if share.key() != old {
+                return Err(KeyResharingError::Foreign);
+            }
+            let index = seats.get(&context.me).and_then(|seat| seat.deals);
+            if index.is_some_and(|index| index != share.index()) {
+                return Err(KeyResharingError::Index { share: share.index(), seat: context.me });
+            }
+        }
+        let secret = own.map(|own| Secret::take(&mut { *own.share.secret() }));
+        let dealing = own.zip(secret.as_ref());
+        let dealing = dealing.map(|(own, share)| Dealing { share, identity: own.identity });
+        let run = Resharing::new(context, ceremony, dealing, rng)?;
+        Ok(Self { chain_code: old.chain_code(), threshold, run })
+    }
+
+    fn outcome(&self, reshared: Reshared<Secp256k1>) -> Result<ReshareOutcome, Fault> {
+        let Reshared { public_key, public_shares, share } = reshared;
+        let shares = public_shares.iter().map(Secp256k1::to_affine).collect();
+        let key = AccountKey::new(self.threshold, public_key.to_affine(), shares, self.chain_code)
+            .map_err(|_| Fault::retry(Reason::Polynomial))?;
+        let share = share.map(|(point, secret)| {
+            let index = PartyIndex::try_from(point).map_err(|_| Fault::freeze(Reason::Engine))?;
+            Share::new(index, *secret.expose(), key.clone()).map_err(|_| Fault::freeze(Reason::Engine))
+        });
+        Ok(ReshareOutcome { share: share.transpose()?, key })
+    }
+
+    fn step(&self, step: Step<Reshared<Secp256k1>>) -> Result<Step<ReshareOutcome>, Fault> {
+        match step {
+            Step::Send(outgoing) => Ok(Step::Send(outgoing)),
+            Step::Done(reshared) => self.outcome(reshared).map(Step::Done),
+        }
+    }
+}
+
+impl Protocol for KeyResharing {
+    type Output = ReshareOutcome;
+    const CONFIRMED: bool = Resharing::<Secp256k1>::CONFIRMED;
+
+    fn start(&mut self, rng: &mut impl CryptoRng) -> Result<Step<ReshareOutcome>, Fault> {
+        let step = self.run.start(rng)?;
+        self.step(step)
+    }
+
+    fn round(&mut self, inbox: Inbox, rng: &mut impl CryptoRng) -> Result<Step<ReshareOutcome>, Fault> {
+        let step = self.run.round(inbox, rng)?;
+        self.step(step)
+    }
+}
+
+/// Why the proof of a fault could not be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProofError {
+    /// Not evidence.
+    #[error("{0}")]
+    Evidence(#[from] EvidenceError),
+    /// The documents do not make a resharing.
+    #[error("{0}")]
+    Resharing(#[from] KeyResharingError),
+}
+
+/// Judges the proof that came with a ban ([`Fault::proof`]) from public documents alone: the key that was
+/// in force, the seats, the new threshold, and the session. The verdict names a seat.
+pub fn judge_proof(
+    proof: &[u8],
+    old: &AccountKey,
+    seats: &BTreeMap<PartyIndex, Seat>,
+    threshold: u8,
+    session: SessionId,
+) -> Result<Verdict, ProofError> {
+    let evidence = Evidence::from_bytes(proof)?;
+    Ok(judge(&evidence, &ceremony(old, seats, threshold)?, session))
+}
