@@ -52,6 +52,9 @@ pub enum Error {
     /// A party that runs no rules for others.
     #[error("`{0}` is no node of this account: name its co-signer or guardian")]
     NotANode(PartyName),
+    /// A consent to what no single party takes into force.
+    #[error("the consent is to a resharing, not to the rules of one node: send it with the resharing")]
+    ConsentElsewhere,
     /// A party that says nothing.
     #[error("`{0}` did not answer in time: try again, the same words do no harm")]
     PartySilent(PartyName),
@@ -249,6 +252,7 @@ impl Error {
             Self::PartiesDiffer(_) => "party-differs",
             Self::PartiesOffline(_) => "party-offline",
             Self::NotANode(_) => "not-a-node",
+            Self::ConsentElsewhere => "consent-elsewhere",
             Self::PartySilent(_) => "party-silent",
             Self::PartyUnaware { .. } => "party-unaware",
             Self::AccountInactive { .. } => "account-inactive",
@@ -290,6 +294,7 @@ impl Error {
             | Self::Terms(_)
             | Self::Proposer(_)
             | Self::NotANode(_)
+            | Self::ConsentElsewhere
             | Self::Horizon(_)
             | Self::ChainUnknown { .. }
             | Self::Requester(_)

@@ -92,7 +92,7 @@ impl Coordinator {
         account: AccountId,
         consent: Signed<Consent>,
     ) -> Result<ChangeAnswer, Error> {
-        let party = consent.document.change.party().clone();
+        let party = consent.document.change.party().cloned().ok_or(Error::ConsentElsewhere)?;
         self.node_ask(account, &party, ToParty::RulesConsent { consent: Box::new(consent) }).await
     }
 

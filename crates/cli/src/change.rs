@@ -11,7 +11,7 @@ use cohold_custody::diff;
 use cohold_model::change::RulesReport;
 use cohold_model::charter::Charter;
 use cohold_model::{AccountId, ChangeId, Document as _, PartyName, Signed};
-use cohold_party::gate::{Assessment, consenters};
+use cohold_party::gate::Assessment;
 use cohold_party::rules::RULES_BYTES_MAX;
 use cohold_party::{Rules, rules_change};
 use serde_json::{Value, json};
@@ -91,7 +91,11 @@ fn change_value(assessed: &Assessment, proposed: Option<&cohold_model::change::P
 
 /// What the user reads before consenting: what changes, then who gains and who loses by it.
 fn page(assessed: &Assessment) -> String {
-    let mut text = format!("CHANGE {} of the rules of `{}`\n", assessed.id(), assessed.change.party());
+    let mut text = format!("CHANGE {}", assessed.id());
+    if let Some(party) = assessed.change.party() {
+        text.push_str(&format!(" of the rules of `{party}`"));
+    }
+    text.push('\n');
     if !assessed.conditions.is_empty() {
         text.push_str("\nWHAT CHANGES\n");
         for condition in &assessed.conditions {
@@ -125,10 +129,8 @@ async fn propose(
         let revision = standing.report.revision;
         return output.result(&value, || format!("in force at `{party}` as revision {revision}"));
     }
-    let waits = standing.waits.as_ref().filter(|assessed| {
-        let cohold_model::Change::Rules { after, .. } = &assessed.change;
-        *after == digest
-    });
+    let is_it = |assessed: &&Assessment| matches!(&assessed.change, cohold_model::Change::Rules { after, .. } if *after == digest);
+    let waits = standing.waits.as_ref().filter(is_it);
     let Some(assessed) = waits else {
         let why = refusal.map_or_else(|| "it gives no reason".to_owned(), |refusal| refusal.message);
         let message = format!("`{party}` keeps its rules: {}", printable(&why));
@@ -188,17 +190,22 @@ async fn accept(
         return Err(Failure::error(Exit::Failed, "not-confirmed", "nothing was signed"));
     }
     let device = home.unlock()?;
-    let may = consenters(&charter.terms, assessed.change.party());
-    let me = may.into_iter().find(|card| card.identity == device.keys.identity()).ok_or_else(|| {
-        let message = "this device may not consent for the account: use a device of its user";
-        Failure::error(Exit::Failed, "not-a-consenter", message)
-    })?;
+    let me =
+        assessed.consenters.iter().find(|card| card.identity == device.keys.identity()).ok_or_else(|| {
+            let message = "this device may not consent for the account: use a device of its user";
+            Failure::error(Exit::Failed, "not-a-consenter", message)
+        })?;
     let consent = assessed.consent(me.party.clone(), cohold_node::now());
     let consent = Signed::by(consent, me.party.clone(), &device.keys.identity);
     let answer = client.consent(account, &ConsentCreate { consent }).await?;
     let standing = Standing::read(&charter, &answer.report)?;
-    let cohold_model::Change::Rules { party, after, .. } = &assessed.change;
-    if standing.report.party != *party || standing.in_force.digest() != *after {
+    let in_force = standing.in_force.digest();
+    let party = &standing.report.party;
+    let is_made = matches!(
+        &assessed.change,
+        cohold_model::Change::Rules { party: of, after, .. } if of == party && *after == in_force
+    );
+    if !is_made {
         let why = answer.refusal.map_or_else(|| "it gives no reason".to_owned(), |refusal| refusal.message);
         let message = format!("`{party}` keeps its rules: {}", printable(&why));
         return Err(Failure::error(Exit::Failed, "consent-refused", message));

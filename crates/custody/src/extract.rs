@@ -83,10 +83,12 @@
 //! Copies of shares of earlier epochs: there are none, another epoch than the first is refused.
 
 mod holders;
+mod labels;
 mod lending;
 mod names;
 mod places;
 mod said;
+mod structure;
 mod suppose;
 
 use std::collections::BTreeMap;
@@ -106,6 +108,7 @@ use names::Names;
 use places::{Places, Sealed};
 use said::Said;
 
+pub use structure::{Structures, structures};
 pub use suppose::suppose;
 
 /// As many atoms are told apart as long as they are no more than this.

@@ -23,14 +23,21 @@ pub enum Change {
         /// Digest of the rules that take their place.
         after: Digest,
     },
+    /// The parties of the account, their threshold, its approvers: other shares of the same key. It
+    /// replaces the charter that the consent names.
+    Resharing {
+        /// Digest of the [`crate::Resharing`].
+        resharing: Digest,
+    },
 }
 
 impl Change {
-    /// The party that takes the change into force, or does not.
+    /// The one party that takes the change into force, or does not; none where all do.
     #[must_use]
-    pub fn party(&self) -> &PartyName {
+    pub fn party(&self) -> Option<&PartyName> {
         match self {
-            Self::Rules { party, .. } => party,
+            Self::Rules { party, .. } => Some(party),
+            Self::Resharing { .. } => None,
         }
     }
 

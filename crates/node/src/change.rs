@@ -103,8 +103,8 @@ impl Runtime {
     fn consented(&self, book: &Rulebook, consent: &Signed<Consent>) -> Result<(), Refusal> {
         let account = consent.document.account;
         let AccountRules { in_force, rules: before, waiting } = book.show(account)?;
-        let Change::Rules { after, .. } = &consent.document.change;
-        let Some((rules, ..)) = waiting.filter(|(rules, ..)| rules.digest() == *after) else {
+        let named = |rules: &Rules| matches!(&consent.document.change, Change::Rules { after, .. } if rules.digest() == *after);
+        let Some((rules, ..)) = waiting.filter(|(rules, ..)| named(rules)) else {
             return Err(Refusal::new(
                 Code::Consent,
                 "the consent is for a change that does not wait here, or was made before: look again",
@@ -113,7 +113,7 @@ impl Runtime {
         let charter = self.keeper.kept(account)?.charter;
         let assessed = rules_change::assess(&charter, &self.card.party, in_force.revision, &before, &rules)?;
         let now = crate::now();
-        gate::check_consent(&assessed, &charter, consent, now)?;
+        gate::check_consent(&assessed, consent, now)?;
         let revision = book.adopt(account, in_force, &rules, Some(consent), now).map_err(refused)?;
         let by = &consent.document.consenter;
         tracing::info!(%account, revision, %by, "rules in force by the user's consent");

@@ -36,15 +36,28 @@ pub struct Assessment {
     pub conditions: Vec<String>,
     /// Who gains and who loses by it.
     pub difference: Difference,
+    /// Whose word allows it, by their cards in the charter in force: one of them suffices.
+    pub consenters: Vec<Card>,
     canonical: String,
 }
 
 /// Why a change cannot be assessed, and so is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum AssessError {
+    /// Not a resharing of this charter.
+    #[error(transparent)]
+    Resharing(#[from] cohold_model::reshare::ResharingError),
+    /// More charters than a certificate carries.
+    #[error(
+        "the account has had {0} charters, as many as a certificate carries: move the funds to a new account"
+    )]
+    Charters(u32),
     /// No such party.
     #[error("`{0}` is no node of this account: name one that is")]
     Party(PartyName),
+    /// No model of the terms.
+    #[error("the change cannot be weighed: {0}")]
+    Terms(cohold_custody::ModelError),
     /// No custody model.
     #[error("the change cannot be weighed: {0}")]
     Model(#[from] cohold_custody::extract::ExtractError),
@@ -73,6 +86,7 @@ impl Assessment {
         change: Change,
         conditions: Vec<String>,
         difference: Difference,
+        consenters: Vec<Card>,
     ) -> Result<Self, AssessError> {
         let canonical = difference.to_canonical_json()?;
         if canonical.len() > DIFFERENCE_BYTES_MAX {
@@ -81,7 +95,7 @@ impl Assessment {
         // Canonical JSON is UTF-8 (RFC 8785 §3.2.4).
         let canonical = String::from_utf8_lossy(&canonical).into_owned();
         let (account, charter) = (charter.terms.account, charter.digest());
-        Ok(Self { account, charter, change, conditions, difference, canonical })
+        Ok(Self { account, charter, change, conditions, difference, consenters, canonical })
     }
 
     /// The name of the change.
@@ -139,27 +153,25 @@ impl Assessment {
 /// Who may consent to a change at `party`: the devices of the user; the approvers where the account has
 /// none. Never the party itself.
 #[must_use]
-pub fn consenters<'a>(terms: &'a Terms, party: &PartyName) -> Vec<&'a Card> {
-    let others = || terms.parties.iter().filter(|card| card.party != *party);
-    let of_user = |card: &&Card| {
-        card.kind == PartyKind::Device && terms.entities.get(&card.entity) == Some(&Role::User)
-    };
-    let devices: Vec<_> = others().filter(of_user).collect();
+pub(crate) fn consenters(terms: &Terms, party: &PartyName) -> Vec<Card> {
+    let others = || terms.parties.iter().filter(|card| card.party != *party).cloned();
+    let devices: Vec<_> = others().filter(|card| is_of_user(terms, card, PartyKind::Device)).collect();
     if !devices.is_empty() {
         return devices;
     }
     others().filter(|card| terms.approvers.contains(&card.party)).collect()
 }
 
+/// Whether a party is of this kind, and the user's.
+pub(crate) fn is_of_user(terms: &Terms, card: &Card, kind: PartyKind) -> bool {
+    card.kind == kind && terms.entities.get(&card.entity) == Some(&Role::User)
+}
+
 /// Checks that a consent is the user's word for this very change, now.
 ///
-/// That it is used once is the store's to see to: the change names the revision that it replaces.
-pub fn check_consent(
-    assessment: &Assessment,
-    charter: &Charter,
-    consent: &Signed<Consent>,
-    now: u64,
-) -> Result<(), Refusal> {
+/// That it is used once is the store's to see to: the change names the revision or the charter that it
+/// replaces.
+pub fn check_consent(assessment: &Assessment, consent: &Signed<Consent>, now: u64) -> Result<(), Refusal> {
     let refuse = |message: &str| Err(Refusal::new(Code::Consent, message));
     let Consent { account, charter: under, change, conditions, difference, consenter, issued_at, expires_at } =
         &consent.document;
@@ -167,13 +179,11 @@ pub fn check_consent(
         return refuse("the consent is for another account or charter");
     }
     if *change != assessment.change {
-        return refuse(
-            "the consent is for another change, or for rules that are no longer in force: look again",
-        );
+        return refuse("the consent is for another change, or for what is no longer in force: look again");
     }
-    let by = consenters(&charter.terms, change.party()).into_iter().find(|card| card.party == *consenter);
+    let by = assessment.consenters.iter().find(|card| card.party == *consenter);
     if !by.is_some_and(|card| consent.is_signed_by(consenter, &card.identity)) {
-        return refuse("the consent is not signed by a device of the user");
+        return refuse("the consent is not signed by a party of the user that may consent");
     }
     if *conditions != assessment.conditions || *difference != assessment.canonical {
         return refuse("the consent is to other sentences than this party computes: use the same release");

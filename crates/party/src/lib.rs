@@ -6,6 +6,7 @@
 //! the signature. One account walks down [`create`] the same way. A change of what an account is under
 //! passes the [`gate`], with the user's consent where it crosses the red line.
 
+pub mod charter_change;
 pub mod create;
 pub mod gate;
 pub mod refusal;

@@ -17,7 +17,7 @@ use cohold_model::change::Change;
 use cohold_model::charter::Charter;
 use cohold_model::statement::Sealing;
 
-use crate::gate::{AssessError, Assessment};
+use crate::gate::{AssessError, Assessment, consenters};
 use crate::rules::{Beyond, Rules, beyond};
 use crate::statement::describe;
 
@@ -43,7 +43,7 @@ pub fn assess(
     }
     let (before, after) = (before.digest(), after.digest());
     let change = Change::Rules { party: party.clone(), revision, before, after };
-    Assessment::new(charter, change, conditions, difference)
+    Assessment::new(charter, change, conditions, difference, consenters(&charter.terms, party))
 }
 
 /// Whether the user has enough shares without this party's rules: its own ones bind nobody who has it.

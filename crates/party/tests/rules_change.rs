@@ -8,7 +8,7 @@ use cohold_model::change::{Change, Consent};
 use cohold_model::charter::{Charter, KeyBinding};
 use cohold_model::{Digest, Document as _, Epoch, HexBytes, IdentitySecret, PartyName, Signed};
 use cohold_party::Rules;
-use cohold_party::gate::{Assessment, CONSENT_SECONDS, check_consent, consenters};
+use cohold_party::gate::{Assessment, CONSENT_SECONDS, check_consent};
 use cohold_party::refusal::Code;
 use cohold_party::rules_change::assess;
 
@@ -243,7 +243,7 @@ fn every_word_of_a_consent_is_bound() {
     let assessed = weigh(&charter, &old, &new);
     let consent = assessed.consent(name("device"), NOW);
     let signed = |consent: &Consent, by: &str| Signed::by(consent.clone(), name(by), &secret(by));
-    let check = |signed: &Signed<Consent>, now: u64| check_consent(&assessed, &charter, signed, now);
+    let check = |signed: &Signed<Consent>, now: u64| check_consent(&assessed, signed, now);
     assert_eq!(check(&signed(&consent, "device"), NOW), Ok(()));
     assert_eq!(check(&signed(&consent, "device"), NOW + CONSENT_SECONDS - 1), Ok(()));
 
@@ -267,7 +267,7 @@ fn every_word_of_a_consent_is_bound() {
     let mut other = charter.clone();
     other.created_at += 1;
     let account = "acc_00000000000000000000000000000002".parse().unwrap();
-    let Change::Rules { party, revision, before, after } = consent.change.clone();
+    let Change::Rules { party, revision, before, after } = consent.change.clone() else { unreachable!() };
     let change = |party: &PartyName, revision, before, after| Consent {
         change: Change::Rules { party: party.clone(), revision, before, after },
         ..consent.clone()
@@ -279,6 +279,7 @@ fn every_word_of_a_consent_is_bound() {
         change(&party, revision + 1, before, after),
         change(&party, revision, after, before),
         change(&party, revision, before, before),
+        Consent { change: Change::Resharing { resharing: after }, ..consent.clone() },
         Consent { conditions: Vec::new(), ..consent.clone() },
         Consent {
             difference: weigh(&charter, &old, &old).consent(party.clone(), NOW).difference,
@@ -292,7 +293,9 @@ fn every_word_of_a_consent_is_bound() {
 #[test]
 fn the_approvers_stand_in_where_the_user_has_no_device() {
     let names = |charter: &Charter, party: &str| -> Vec<String> {
-        consenters(&charter.terms, &name(party)).iter().map(|card| card.party.to_string()).collect()
+        let (old, new) = (coin("5", "\"any\""), coin("6", "\"any\""));
+        let assessed = assess(charter, &name(party), 1, &old, &new).unwrap();
+        assessed.consenters.iter().map(|card| card.party.to_string()).collect()
     };
     assert_eq!(names(&personal(), "cosigner"), ["device"]);
     let two = charter(2, &[DEVICE, ("phone", PartyKind::Device, "ana"), COSIGNER]);

@@ -11,6 +11,11 @@ impl Names {
         Self(names.into_iter().map(Into::into).collect())
     }
 
+    /// Takes the name, if nothing else has it.
+    pub(super) fn take(&mut self, wanted: &str) -> bool {
+        self.0.insert(wanted.to_owned())
+    }
+
     /// `wanted` if nothing else has it, else `wanted-2`, `wanted-3`, …
     pub(super) fn next(&mut self, wanted: &str) -> String {
         let mut name = wanted.to_owned();

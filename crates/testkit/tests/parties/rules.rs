@@ -305,7 +305,7 @@ fn a_consent_fits_nothing_else() {
         let party = cluster.party(i);
         Signed::by(consent, party.spec.party.clone(), &party.keys.identity)
     };
-    let Change::Rules { revision, before, after, .. } = good.change.clone();
+    let Change::Rules { revision, before, after, .. } = good.change.clone() else { unreachable!() };
     let guardian = Change::Rules { party: "safe".parse().unwrap(), revision, before, after };
     let stolen = Signed { document: good.clone(), signatures: by(2, good.clone()).signatures };
     let mut renamed = by(2, good.clone());

@@ -1,0 +1,38 @@
+//! What the parties of several charters are called, so that one name means one identity for ever.
+
+use cohold_model::IdentityKey;
+use cohold_model::account::{Card, Terms};
+
+use super::names::Names;
+
+/// A label for each identity.
+///
+/// Who comes first under a name keeps it. Whoever comes under it later gets a number: `device-2`. A
+/// label rests on what came before alone, so that it stays what it is whatever comes after.
+pub(super) struct Labels(Vec<(IdentityKey, String)>);
+
+impl Labels {
+    /// Over these terms, the oldest first. Nobody is called by a reserved name.
+    pub(super) fn new<'a>(reserved: &[&str], terms: impl IntoIterator<Item = &'a Terms>) -> Self {
+        let mut labels = Self(Vec::new());
+        let mut names = Names::taken(reserved.iter().copied());
+        for terms in terms {
+            let coming = terms.parties.iter().filter(|card| labels.of(&card.identity).is_none());
+            let (own, other): (Vec<&Card>, Vec<&Card>) =
+                coming.partition(|card| names.take(card.party.as_str()));
+            labels.0.extend(own.into_iter().map(|card| (card.identity, card.party.to_string())));
+            labels.0.extend(other.into_iter().map(|card| (card.identity, names.next(card.party.as_str()))));
+        }
+        labels
+    }
+
+    /// The label of an identity; none where it is in none of the terms.
+    pub(super) fn of(&self, identity: &IdentityKey) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == identity).map(|(_, label)| label.as_str())
+    }
+
+    /// The label of a party; its own name where it is in none of the terms.
+    pub(super) fn of_card<'a>(&'a self, card: &'a Card) -> &'a str {
+        self.of(&card.identity).unwrap_or(card.party.as_str())
+    }
+}

@@ -1,0 +1,153 @@
+//! Another charter for an account: what a resharing means, computed from the charter in force and the
+//! new terms alone, so that no two parties can come to different sentences.
+//!
+//! Two readings are joined. The custody models of old and new terms say who gains and who loses. The
+//! letter says what no model can: a party is new, and whose it is, is the proposer's word; a party of the
+//! user's is left out; who may approve changes. Only a resharing that is wider in neither reading is dealt
+//! on the proposal of an approver alone: other shares for the same parties, an outsider left out.
+//!
+//! Who consents is of the charter in force: a device of the user's. Where none of them is to stay, the
+//! user's recovery party may speak instead: that is how somebody comes back whose device is lost.
+
+use cohold_custody::difference;
+use cohold_custody::extract::{Structures, structures};
+use cohold_model::account::{Card, PartyKind, Role, Terms};
+use cohold_model::change::{Change, Consent};
+use cohold_model::charter::Charter;
+use cohold_model::lineage::CHARTERS_MAX;
+use cohold_model::{Document as _, Resharing, Signed};
+
+use crate::gate::{AssessError, Assessment, check_consent, is_of_user};
+use crate::refusal::{Code, Refusal};
+use crate::verify::HORIZON_SECONDS_MAX;
+
+/// How far the clocks of two parties may be apart, in seconds.
+const CLOCK_SECONDS_MAX: u64 = 3600;
+
+/// What it means for an account that `resharing` takes the place of its charter.
+///
+/// # Errors
+/// Where the resharing does not fit the charter, or cannot be weighed.
+pub fn assess(old: &Charter, resharing: &Resharing) -> Result<Assessment, AssessError> {
+    resharing.check(old)?;
+    if usize::try_from(old.version).map_or(true, |charters| charters >= CHARTERS_MAX) {
+        return Err(AssessError::Charters(old.version));
+    }
+    let models = structures(&old.terms, &resharing.terms).map_err(AssessError::Terms)?;
+    let difference = difference(&models.before, &models.after)?;
+    let conditions = conditions(&old.terms, &resharing.terms, &models);
+    let change = Change::Resharing { resharing: resharing.digest() };
+    Assessment::new(old, change, conditions, difference, consenters(&old.terms, &resharing.terms))
+}
+
+/// The gate of a party that is under `old`: whether it takes part in the resharing, dealing or staying.
+///
+/// Signed by its proposer, of now, fit for the charter in force; and where only the user can allow it,
+/// with the user's consent to its very sentences.
+///
+/// # Errors
+/// The refusal to be sent; with [`Code::RedLine`] it carries the sentences that want a consent.
+pub fn admit(
+    old: &Charter,
+    resharing: &Signed<Resharing>,
+    consent: Option<&Signed<Consent>>,
+    now: u64,
+) -> Result<Assessment, Refusal> {
+    let Resharing { proposer, created_at, .. } = &resharing.document;
+    let assessment = assess(old, &resharing.document)?;
+    let by = old.terms.party(proposer).map(|(_, card)| card);
+    if !by.is_some_and(|card| resharing.is_signed_by(proposer, &card.identity)) {
+        return Err(Refusal::new(Code::Change, format!("the resharing is not signed by `{proposer}`")));
+    }
+    let (late, early) = (now.saturating_sub(*created_at), created_at.saturating_sub(now));
+    if late > HORIZON_SECONDS_MAX || early > CLOCK_SECONDS_MAX {
+        let message = "the resharing is older than 25 hours, or a clock is wrong: propose it again";
+        return Err(Refusal::new(Code::Expired, message));
+    }
+    if assessment.needs_consent() {
+        let consent = consent.ok_or_else(|| assessment.refusal())?;
+        check_consent(&assessment, consent, now)?;
+    }
+    Ok(assessment)
+}
+
+/// Who may consent: the user's devices under the charter in force; the user's recovery parties where no
+/// device of the user's stays, or where there is none; the approvers where the user has neither.
+fn consenters(old: &Terms, new: &Terms) -> Vec<Card> {
+    let of_user = |kind| old.parties.iter().filter(move |card| is_of_user(old, card, kind)).cloned();
+    let stays = |card: &Card| new.party_by_identity(&card.identity).is_some();
+    let mut consenters: Vec<_> = of_user(PartyKind::Device).collect();
+    if !consenters.iter().any(stays) {
+        consenters.extend(of_user(PartyKind::Recovery));
+    }
+    if consenters.is_empty() {
+        consenters = old.parties.iter().filter(|card| old.approvers.contains(&card.party)).cloned().collect();
+    }
+    consenters
+}
+
+/// What a custody model cannot see, in sentences, in the order of the parties.
+fn conditions(old: &Terms, new: &Terms, models: &Structures) -> Vec<String> {
+    let mut said = Vec::new();
+    if new.threshold < old.threshold {
+        let parties = |terms: &Terms| format!("{} of {} parties", terms.threshold, terms.parties.len());
+        said.push(format!("{} sign from now on, {} before.", parties(new), parties(old)));
+    }
+    for (entity, role) in &new.entities {
+        if !old.entities.contains_key(entity) {
+            said.push(format!("{entity} comes in as {}; that is the proposer's word.", part(*role)));
+        }
+    }
+    for card in &new.parties {
+        let approves = new.approvers.contains(&card.party);
+        match old.party_by_identity(&card.identity) {
+            None => said.push(joins(new, card, models.labels.get(&card.party), approves)),
+            Some((_, known)) => match (old.approvers.contains(&known.party), approves) {
+                (false, true) => said.push(format!("{} may approve payments from now on.", named(card))),
+                (true, false) => said.push(format!("{} may no longer approve payments.", named(card))),
+                _ => {}
+            },
+        }
+    }
+    let leaves = |card: &&Card| new.party_by_identity(&card.identity).is_none();
+    let of_user = |card: &&Card| old.entities.get(&card.entity) == Some(&Role::User);
+    for card in old.parties.iter().filter(leaves).filter(of_user) {
+        let named = named(card);
+        said.push(format!("{named} is left out: its share is worth nothing to those who sign from now on."));
+    }
+    said
+}
+
+fn joins(new: &Terms, card: &Card, label: Option<&String>, approves: bool) -> String {
+    let Card { party, entity, kind, identity, .. } = card;
+    let whose = match new.entities.get(entity) {
+        Some(Role::User) => format!("as {entity}'s own"),
+        Some(role) => format!("as a party of {entity}, {}", part(*role)),
+        None => format!("as a party of {entity}"),
+    };
+    let kind = match kind {
+        PartyKind::Device => "device",
+        PartyKind::Recovery => "recovery share",
+        PartyKind::Cosigner => "co-signer",
+        PartyKind::Guardian => "guardian node",
+    };
+    let fingerprint = identity.fingerprint();
+    let mut said = format!("a new {kind} `{party}` with the fingerprint {fingerprint} joins {whose}");
+    if let Some(label) = label.filter(|label| *label != party.as_str()) {
+        said.push_str(&format!(" (below `{label}`, as another has its name)"));
+    }
+    said.push_str(if approves { ", and may approve payments." } else { "." });
+    said
+}
+
+fn named(card: &Card) -> String {
+    format!("`{}` of {} with the fingerprint {}", card.party, card.entity, card.identity.fingerprint())
+}
+
+fn part(role: Role) -> &'static str {
+    match role {
+        Role::User => "a user, whose money it is",
+        Role::Provider => "a provider",
+        Role::Guardian => "a guardian",
+    }
+}
