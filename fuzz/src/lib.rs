@@ -14,7 +14,7 @@ use cohold_vault::RecoveryFile;
 pub type Parser = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Parser); 8] = [
+pub const TARGETS: [(&str, Parser); 9] = [
     ("certificate", certificate),
     ("documents", documents),
     ("envelope", envelope),
@@ -22,6 +22,7 @@ pub const TARGETS: [(&str, Parser); 8] = [
     ("model", model),
     ("recovery", recovery),
     ("rules", rules),
+    ("share_set", share_set),
     ("transaction", transaction),
 ];
 
@@ -53,6 +54,17 @@ fn envelope(bytes: &[u8]) {
         let written = read.encode().expect("what was read has its size");
         let again = Envelope::decode(&written).expect("its own bytes");
         assert_eq!(again.encode().expect("the same size"), written);
+    }
+}
+
+/// One party's part of a key that tss-lib made, and the proof that a dealer cheated.
+fn share_set(bytes: &[u8]) {
+    if let Ok(read) = cohold_import::tss::SaveData::parse(bytes) {
+        assert!(read.share().party().get() <= 18 && read.key().threshold() <= 9);
+    }
+    if let Ok(evidence) = cohold_mpc_share::Evidence::from_bytes(bytes) {
+        let again = cohold_mpc_share::Evidence::from_bytes(&evidence.to_bytes());
+        assert_eq!(again, Ok(evidence));
     }
 }
 

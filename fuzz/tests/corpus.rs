@@ -46,6 +46,8 @@ fn good_seeds_are_taken() {
     Parcel::decode(&seed("frame/party.bin")).expect("a frame");
     Model::parse(&seed("model/format.json")).expect("a model");
     RecoveryFile::parse(str::from_utf8(&seed("recovery/v1.txt")).expect("text")).expect("a recovery file");
+    cohold_import::tss::SaveData::parse(&seed("share_set/tss-lib.json")).expect("a share set");
+    cohold_mpc_share::Evidence::from_bytes(&seed("share_set/evidence-v1.bin")).expect("evidence");
     Rules::parse(str::from_utf8(&seed("rules/example.toml")).expect("text")).expect("rules");
     cohold_chain_evm::decode(&seed("transaction/coin.bin")).expect("a payment");
     cohold_chain_evm::decode(&seed("transaction/token.bin")).expect("a payment");

@@ -4,6 +4,7 @@
 //! - [`KeyGeneration`]: t-of-n, up to nine parties, gives each a [`Share`] and [`Auxiliary`] data.
 //! - [`AuxiliarySetup`]: fresh auxiliary data for existing shares, with no change to them.
 //! - [`KeyResharing`]: a quorum gives new shares of the same key to other parties, at another threshold.
+//!   [`KeyResharing::import`] begins from a key that was made elsewhere, a [`ForeignKey`].
 //! - [`Signing`]: exactly t parties sign one digest.
 //!
 //! **The share is the asset, the auxiliary data is the engine's.** A share is a few hundred bytes,
@@ -19,6 +20,7 @@
 mod auxiliary;
 mod encryptions;
 mod engine;
+mod foreign;
 mod key;
 mod keygen;
 mod resharing;
@@ -27,10 +29,16 @@ mod share;
 mod signing;
 mod wire;
 
+pub use cohold_mpc_share::{Acquittal, Verdict};
+
 pub use auxiliary::{Auxiliary, AuxiliaryError};
+pub use foreign::{ForeignKey, ForeignKeyError, ForeignParty, ForeignShare};
 pub use key::{AccountKey, AccountKeyError};
 pub use keygen::{GeneratedKey, KeyGeneration, ParametersError};
-pub use resharing::{DealtFrom, KeyResharing, KeyResharingError, ProofError, ReshareOutcome, judge_proof};
+pub use resharing::{
+    DealtFrom, ImportedFrom, KeyResharing, KeyResharingError, KeySource, ProofError, ReshareOutcome,
+    judge_proof,
+};
 pub use setup::{AuxiliarySetup, SetupError};
 pub use share::{Share, ShareError};
 pub use signing::{RecoverableSignature, Signing, SigningDigest, SigningError};

@@ -16,6 +16,7 @@ use cohold_mpc_share::{
 use k256::Scalar;
 use rand_core::CryptoRng;
 
+use crate::foreign::{ForeignKey, ForeignShare};
 use crate::key::AccountKey;
 use crate::share::Share;
 
@@ -24,6 +25,15 @@ use crate::share::Share;
 pub struct DealtFrom<'a> {
     /// Its share of the key in force.
     pub share: &'a Share,
+    /// The identity on its card: signs what it deals.
+    pub identity: &'a IdentitySecret,
+}
+
+/// What a party that imports brings along.
+#[derive(Clone, Copy)]
+pub struct ImportedFrom<'a> {
+    /// Its share of the key that was made elsewhere.
+    pub share: &'a ForeignShare,
     /// The identity on its card: signs what it deals.
     pub identity: &'a IdentitySecret,
 }
@@ -77,30 +87,94 @@ pub struct KeyResharing {
     run: Resharing<Secp256k1>,
 }
 
-/// The resharing as everybody knows it from public documents: the key in force, the seats (see
+/// The key that a resharing begins from, as everybody knows it.
+#[derive(Debug, Clone, Copy)]
+pub enum KeySource<'a> {
+    /// An account's, in force.
+    Account(&'a AccountKey),
+    /// One that was made elsewhere: the resharing is its import.
+    Foreign(&'a ForeignKey),
+}
+
+impl<'a> From<&'a AccountKey> for KeySource<'a> {
+    fn from(key: &'a AccountKey) -> Self {
+        Self::Account(key)
+    }
+}
+
+impl<'a> From<&'a ForeignKey> for KeySource<'a> {
+    fn from(key: &'a ForeignKey) -> Self {
+        Self::Foreign(key)
+    }
+}
+
+impl KeySource<'_> {
+    fn threshold(self) -> u8 {
+        match self {
+            Self::Account(key) => key.threshold(),
+            Self::Foreign(key) => key.threshold(),
+        }
+    }
+
+    fn chain_code(self) -> Digest {
+        match self {
+            Self::Account(key) => key.chain_code(),
+            Self::Foreign(key) => key.chain_code(),
+        }
+    }
+
+    fn public_key(self) -> Secp256k1 {
+        match self {
+            Self::Account(key) => Secp256k1::from(*key.public_key_point()),
+            Self::Foreign(key) => *key.public_key_point(),
+        }
+    }
+
+    /// A holder's point and public share.
+    fn party(self, index: PartyIndex) -> Option<(Scalar, Secp256k1)> {
+        match self {
+            Self::Account(key) => {
+                let share = key.share_point(index)?;
+                Some((Scalar::from(u64::from(index.get())), Secp256k1::from(*share)))
+            }
+            Self::Foreign(key) => key.party(index).copied(),
+        }
+    }
+}
+
+/// The resharing as everybody knows it from public documents: the key, the seats (see
 /// [`cohold_model::reshare::Resharing::seats`]) and the new threshold.
 fn ceremony(
-    old: &AccountKey,
+    old: KeySource<'_>,
     seats: &BTreeMap<PartyIndex, Seat>,
     threshold: u8,
 ) -> Result<Ceremony<Secp256k1>, KeyResharingError> {
     let mut dealers = BTreeMap::new();
     for (&number, seat) in seats {
         let Some(index) = seat.deals else { continue };
-        let public_share = old.share_point(index).ok_or(KeyResharingError::Stranger(index))?;
-        let dealer = Dealer {
-            point: Scalar::from(u64::from(index.get())),
-            public_share: Secp256k1::from(*public_share),
-            identity: seat.card.identity,
-        };
-        dealers.insert(number, dealer);
+        let (point, public_share) = old.party(index).ok_or(KeyResharingError::Stranger(index))?;
+        dealers.insert(number, Dealer { point, public_share, identity: seat.card.identity });
     }
     let (found, quorum) = (dealers.len(), old.threshold());
     if found != usize::from(quorum) {
         return Err(KeyResharingError::Quorum { found, threshold: quorum });
     }
     let holders = seats.iter().filter_map(|(number, seat)| Some((*number, seat.holds?))).collect();
-    Ok(Ceremony::new(Secp256k1::from(*old.public_key_point()), &dealers, holders, threshold)?)
+    let ceremony = Ceremony::new(old.public_key(), &dealers, holders, threshold)?;
+    Ok(ceremony.bound_to(old.chain_code()))
+}
+
+/// A seat's own part must be that of whom it deals for.
+fn check_index(
+    share: PartyIndex,
+    context: &SessionContext,
+    seats: &BTreeMap<PartyIndex, Seat>,
+) -> Result<(), KeyResharingError> {
+    let deals = seats.get(&context.me).and_then(|seat| seat.deals);
+    match deals {
+        Some(index) if index != share => Err(KeyResharingError::Index { share, seat: context.me }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 impl KeyResharing {
@@ -114,21 +188,40 @@ impl KeyResharing {
         own: Option<DealtFrom<'_>>,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, KeyResharingError> {
-        let ceremony = ceremony(old, seats, threshold)?;
+        let ceremony = ceremony(old.into(), seats, threshold)?;
         if let Some(DealtFrom { share, .. }) = own {
             if share.key() != old {
                 return Err(KeyResharingError::Foreign);
             }
-            let index = seats.get(&context.me).and_then(|seat| seat.deals);
-            if index.is_some_and(|index| index != share.index()) {
-                return Err(KeyResharingError::Index { share: share.index(), seat: context.me });
-            }
+            check_index(share.index(), context, seats)?;
         }
         let secret = own.map(|own| Secret::take(&mut { *own.share.secret() }));
         let dealing = own.zip(secret.as_ref());
         let dealing = dealing.map(|(own, share)| Dealing { share, identity: own.identity });
         let run = Resharing::new(context, ceremony, dealing, rng)?;
         Ok(Self { chain_code: old.chain_code(), threshold, run })
+    }
+
+    /// A run that imports a key: its holders deal, each with the share that it has of it, and the parties
+    /// of an account to be get theirs. `Seat::deals` is a holder's number in [`ForeignKey`].
+    pub fn import(
+        context: &SessionContext,
+        foreign: &ForeignKey,
+        seats: &BTreeMap<PartyIndex, Seat>,
+        threshold: u8,
+        own: Option<ImportedFrom<'_>>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, KeyResharingError> {
+        let ceremony = ceremony(foreign.into(), seats, threshold)?;
+        if let Some(ImportedFrom { share, .. }) = own {
+            if !share.is_of(foreign) {
+                return Err(KeyResharingError::Foreign);
+            }
+            check_index(share.party(), context, seats)?;
+        }
+        let dealing = own.map(|own| Dealing { share: own.share.secret(), identity: own.identity });
+        let run = Resharing::new(context, ceremony, dealing, rng)?;
+        Ok(Self { chain_code: foreign.chain_code(), threshold, run })
     }
 
     fn outcome(&self, reshared: Reshared<Secp256k1>) -> Result<ReshareOutcome, Fault> {
@@ -179,13 +272,13 @@ pub enum ProofError {
 
 /// Judges the proof that came with a ban ([`Fault::proof`]) from public documents alone: the key that was
 /// in force, the seats, the new threshold, and the session. The verdict names a seat.
-pub fn judge_proof(
+pub fn judge_proof<'a>(
     proof: &[u8],
-    old: &AccountKey,
+    old: impl Into<KeySource<'a>>,
     seats: &BTreeMap<PartyIndex, Seat>,
     threshold: u8,
     session: SessionId,
 ) -> Result<Verdict, ProofError> {
     let evidence = Evidence::from_bytes(proof)?;
-    Ok(judge(&evidence, &ceremony(old, seats, threshold)?, session))
+    Ok(judge(&evidence, &ceremony(old.into(), seats, threshold)?, session))
 }

@@ -112,6 +112,12 @@ impl<G: Curve> Ceremony<G> {
         Ok(Self { digest: unnamed.name(), ..unnamed })
     }
 
+    /// The same resharing with something else that all must agree on, though the protocol does not use it.
+    #[must_use]
+    pub fn bound_to(self, what: Digest) -> Self {
+        Self { digest: digest_parts("cohold/reshare/bound/v1", &[&self.digest.0, &what.0]), ..self }
+    }
+
     /// Names the resharing with all of its public values.
     #[must_use]
     pub fn digest(&self) -> Digest {

@@ -7,7 +7,7 @@ const FLOORS: [&[&str]; 9] = [
     &["cohold-model"],
     &["cohold-custody", "cohold-policy", "cohold-api"],
     &["cohold-mpc", "cohold-mpc-share", "cohold-mpc-ecdsa", "cohold-mpc-schnorr"],
-    &["cohold-chain-evm", "cohold-chain-bitcoin", "cohold-chain-solana"],
+    &["cohold-chain-evm", "cohold-chain-bitcoin", "cohold-chain-solana", "cohold-import"],
     &["cohold-store", "cohold-vault", "cohold-relay", "cohold-chain-io"],
     &["cohold-party"],
     &["cohold-app"],

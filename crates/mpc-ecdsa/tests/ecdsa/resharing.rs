@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use cohold_model::account::{Card, PartyKind};
+use cohold_model::canonical::digest_parts;
 use cohold_model::ids::PartyIndex;
 use cohold_model::reshare::Seat;
-use cohold_mpc::Session;
+use cohold_mpc::{Consequence, Session};
 use cohold_mpc_ecdsa::{
-    AuxiliarySetup, DealtFrom, GeneratedKey, KeyResharing, KeyResharingError, ReshareOutcome, Share,
+    AuxiliarySetup, DealtFrom, GeneratedKey, KeyResharing, KeyResharingError, ReshareOutcome, Share, Verdict,
+    judge_proof,
 };
 
 use crate::network::{
-    DIGEST, Ends, Wallet, check_signature, check_signing, context, honest, index, keys, rng, run, session,
-    sign_sessions, signer, wallet,
+    Corrupt, DIGEST, Ends, Wallet, check_signature, check_signing, context, honest, index, keys, rng, run,
+    session, session_id, sign_sessions, signer, wallet,
 };
 
 /// Seats 1 to `holders` at those points; each of `dealers` is a seat and the old index that deals there.
@@ -151,6 +153,47 @@ fn old_and_new_shares_do_not_mix() {
         check_signature(&old[&i].share.key().public_key(), &end.done().output);
     }
     check_signing(&new, &[1, 2], 8);
+}
+
+/// Rows 11 and 14: a dealer that signs one commitment too few is banned, and the proof of it convinces
+/// whoever has the account's public documents.
+#[test]
+fn a_dealer_that_cheats_is_convicted() {
+    type Announcement = ([u8; 32], Option<(Vec<u8>, Vec<u8>)>);
+    let old = shares(wallet(2, 3));
+    let (dealers, key) = ([(2, 2), (4, 3)], old[&1].key().clone());
+    let other = wallet(2, 3)[&1].share.key().clone();
+    let all = [1, 2, 3, 4];
+    let mut corrupt = Corrupt::new(&context(4, &all, 2));
+    let mut ends = run(sessions(&old, &dealers, 3, 2, 2), |envelope| {
+        corrupt.relay(envelope, |round, _, inside| {
+            if round != 1 {
+                return;
+            }
+            let (ceremony, deal): Announcement =
+                postcard::from_bytes(inside.broadcast.as_deref().unwrap()).unwrap();
+            let (mut commitments, hashes): (Vec<Vec<u8>>, Vec<[u8; 32]>) =
+                postcard::from_bytes(&deal.unwrap().0).unwrap();
+            commitments.pop();
+            let body = postcard::to_extend(&(commitments, hashes), Vec::new()).unwrap();
+            let parts: [&[u8]; 4] = [&ceremony, &[2; 32], &[4], &body];
+            let signature = keys(index(4)).identity.sign(&digest_parts("cohold/reshare/deal/v1", &parts));
+            let forged: Announcement = (ceremony, Some((body, signature.0.to_vec())));
+            inside.broadcast = Some(postcard::to_extend(&forged, Vec::new()).unwrap());
+        })
+    });
+    let seats = seats(&dealers, 3);
+    let judge = |proof: &[u8], key, id| judge_proof(proof, key, &seats, 2, session_id(id));
+    for seat in [1, 2, 3] {
+        let fault = ends.remove(&seat).unwrap().fault();
+        assert!(matches!(fault.consequence, Consequence::Ban { party, .. } if party == index(4)), "{fault}");
+        let proof = fault.proof.unwrap();
+        assert_eq!(judge(&proof, &key, 2), Ok(Verdict::Guilty(index(4))));
+        assert!(matches!(judge(&proof, &key, 3), Ok(Verdict::Acquitted(_))), "in another session");
+        assert!(matches!(judge(&proof, &other, 2), Ok(Verdict::Acquitted(_))), "of another key");
+    }
+    assert!(judge(&[], &key, 2).is_err());
+    new_shares(run(sessions(&old, &[(1, 1), (2, 2)], 3, 2, 3), honest));
 }
 
 #[test]
