@@ -38,6 +38,38 @@ fn ethereum(key: &ForeignKey) -> Vec<u8> {
     alloy_primitives::keccak256(&point.as_bytes()[1..])[12..].to_vec()
 }
 
+/// BIP-39's English vectors (passphrase `TREZOR`): words, and the extended private key of the root.
+const VECTORS: [(&str, &str); 4] = [
+    (
+        ABOUT,
+        "xprv9s21ZrQH143K3h3fDYiay8mocZ3afhfULfb5GX8kCBdno77K4HiA15Tg23wpbeF1pLfs1c5SPmYHrEpTuuRhxMwvKDwqdKiGJS9XFKzUsAF",
+    ),
+    (
+        "legal winner thank year wave sausage worth useful legal winner thank yellow",
+        "xprv9s21ZrQH143K2gA81bYFHqU68xz1cX2APaSq5tt6MFSLeXnCKV1RVUJt9FWNTbrrryem4ZckN8k4Ls1H6nwdvDTvnV7zEXs2HgPezuVccsq",
+    ),
+    (
+        "letter advice cage absurd amount doctor acoustic avoid letter advice cage above",
+        "xprv9s21ZrQH143K2shfP28KM3nr5Ap1SXjz8gc2rAqqMEynmjt6o1qboCDpxckqXavCwdnYds6yBHZGKHv7ef2eTXy461PXUjBFQg6PrwY4Gzq",
+    ),
+    (
+        "zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo wrong",
+        "xprv9s21ZrQH143K2V4oox4M8Zmhi2Fjx5XK4Lf7GKRvPSgydU3mjZuKGCTg7UPiBUD7ydVPvSLtg9hjp7MQTYsW67rZHAXeccqYqrsx8LcXnyd",
+    ),
+];
+
+#[test]
+fn the_vectors_of_bip_39_and_bip_32_hold() {
+    for (words, expected) in VECTORS {
+        let root = bs58::decode(expected).with_check(None).into_vec().unwrap();
+        let (foreign, _) = phrase::key(words, "TREZOR", "m").unwrap().into_shared().unwrap();
+        assert_eq!(foreign.chain_code().0, root[13..45]);
+        let secret = <[u8; 32]>::try_from(&root[46..]).unwrap();
+        let (expected, _) = ForeignKey::whole(&mut secret.clone(), None).unwrap();
+        assert_eq!(foreign.public_key(), expected.public_key(), "{words}");
+    }
+}
+
 #[test]
 fn mnemonics_with_errors_are_refused_without_their_words() {
     let with = |words: &str, path: &str| phrase::key(words, "", path).unwrap_err();
