@@ -3,7 +3,7 @@
 use cohold_api::{CertificateView, IssuerView, Page, PageQuery};
 use cohold_custody::certificate::{Draft, Link};
 use cohold_custody::declared::Declared;
-use cohold_model::{AccountId, IdentitySecret};
+use cohold_model::{AccountId, IdentitySecret, Lineage};
 use cohold_store::server::{CertificateRow, Issued};
 
 use crate::account_list::{cursor, limit, page};
@@ -34,7 +34,7 @@ impl Coordinator {
 
     /// Asks the parties and issues the account's next certificate; the file, byte for byte.
     pub async fn certificate_issue(&self, account: AccountId) -> Result<String, Error> {
-        let charter = self.charter(account)?;
+        let lineage = self.lineage(account)?;
         let since = self.now().saturating_sub(DAY_SECONDS);
         let recent = self.stored(move |store| store.certificate_count(account, since)).await?;
         if recent >= PER_DAY_MAX {
@@ -45,7 +45,7 @@ impl Coordinator {
         let issuer = std::sync::Arc::clone(&self.issuer);
         let issued = self.stored(move |store| {
             let (key, declared) = (issuer.identity.public(), issuer.declared.clone());
-            let draft = Draft::new((*charter).clone(), statements, declared, key, now)?;
+            let draft = Draft::new(&lineage, statements, declared, key, now)?;
             store.certificate_append(account, |last| {
                 let after = last.map(|row| Link { number: row.number, digest: row.digest });
                 let (signed, bytes) = draft.issue(after, &issuer.identity)?;
@@ -56,6 +56,12 @@ impl Coordinator {
             })
         });
         Ok(issued.await?.text)
+    }
+
+    /// All charters of the account.
+    fn lineage(&self, account: AccountId) -> Result<Lineage, Error> {
+        let charter = self.charter(account)?;
+        Lineage::new(vec![(*charter).clone()]).map_err(|_| Error::Corrupt("charters that are no line"))
     }
 
     /// One certificate, byte for byte as it was issued.

@@ -19,7 +19,7 @@ use cohold_custody::{Evaluation, Model, diff, difference, evaluate, explain, reg
 use cohold_model::account::{Card, PartyKind};
 use cohold_model::charter::Charter;
 use cohold_model::statement::{Sealing, Statement};
-use cohold_model::{AccountId, PartyName, Signed};
+use cohold_model::{AccountId, Lineage, PartyName, Signed};
 use serde_json::{Value, json};
 
 use crate::args::{Global, ModelArgs};
@@ -69,7 +69,9 @@ pub(crate) async fn model_heard(
     let charter = home.account(account)?;
     let Heard { statements, declared, missing } = gather(output, home, account).await;
     let own = Own { declared, seals: own_seals(&charter.document) };
-    let model = extract(&charter, &statements, &own, cohold_node::now())
+    let lineage = Lineage::new(vec![charter])
+        .map_err(|error| Failure::error(Exit::Failed, "charters", error.to_string()))?;
+    let model = extract(&lineage, &statements, &own, cohold_node::now())
         .map_err(|error| Failure::error(Exit::Failed, "model", error.to_string()))?;
     Ok((model, statements, missing))
 }

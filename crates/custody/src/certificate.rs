@@ -13,6 +13,7 @@ mod verify;
 
 use cohold_model::charter::Charter;
 use cohold_model::ids::excerpt;
+use cohold_model::lineage::Lineage;
 use cohold_model::statement::Statement;
 use cohold_model::{AccountId, Digest, Document, IdentityKey, IdentitySecret, PartyName, Signed};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,12 @@ pub const VALID_SECONDS: u64 = cohold_model::statement::VALID_SECONDS;
 /// How far clocks may be apart, in seconds.
 pub const CLOCK_SECONDS_MAX: u64 = 3600;
 
+/// The version of a certificate with these charters before the one in force. Whoever knows version 1
+/// only would overlook what it does not know.
+fn version(history: &[Signed<Charter>]) -> u32 {
+    if history.is_empty() { 1 } else { 2 }
+}
+
 /// Under which name the server signs.
 const ISSUER: &str = "issuer";
 
@@ -41,7 +48,8 @@ const ISSUER: &str = "issuer";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
-    /// Always 1. It stands for the rules by which the model is drawn as well: others are another version.
+    /// 1, or 2 where there are earlier charters. It stands for the rules by which the model is drawn as
+    /// well: others are another version.
     pub version: u32,
     /// The account.
     pub account: AccountId,
@@ -53,8 +61,11 @@ pub struct Certificate {
     pub issued_at: u64,
     /// The server's identity key.
     pub issuer: IdentityKey,
-    /// The charter, signed by all parties.
+    /// The charter in force, signed by all its parties.
     pub charter: Signed<Charter>,
+    /// The charters before it, the oldest first, each signed by all its parties: who ever held a share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Signed<Charter>>,
     /// What the parties said of themselves, by party, one each.
     pub statements: Vec<Signed<Statement>>,
     /// What the deployment declared.
@@ -125,7 +136,7 @@ impl Draft {
     /// # Errors
     /// Where [`extract`] or [`evaluate`] refuse.
     pub fn new(
-        charter: Signed<Charter>,
+        lineage: &Lineage,
         mut statements: Vec<Signed<Statement>>,
         declared: Declared,
         issuer: IdentityKey,
@@ -133,10 +144,11 @@ impl Draft {
     ) -> Result<Self, DraftError> {
         statements.sort_by(|one, other| one.document.party.cmp(&other.document.party));
         let own = Own { declared, ..Own::default() };
-        let model = extract(&charter, &statements, &own, issued_at)?;
+        let model = extract(lineage, &statements, &own, issued_at)?;
         let evaluation = evaluate(&model)?;
+        let (charter, history) = (lineage.current().clone(), lineage.past().to_vec());
         Ok(Self(Certificate {
-            version: 1,
+            version: version(&history),
             account: charter.document.terms.account,
             number: 1,
             previous: None,
@@ -144,6 +156,7 @@ impl Draft {
             issuer,
             missing: unheard(&charter.document, &statements, issued_at),
             charter,
+            history,
             statements,
             declared: own.declared,
             model,

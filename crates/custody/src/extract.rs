@@ -11,8 +11,7 @@
 //! | the coordinator | the atom `server`: no share, so it reaches nothing |
 //! | what cannot be proved | doubts, below |
 //!
-//! Version 1 of a charter has no path that changes control short of moving the funds: no rule for
-//! `rule` and `recover`.
+//! No path changes control short of moving the funds: no rule for `rule` and `recover`.
 //!
 //! # Seals
 //! | stated | whoever has … has the share |
@@ -23,7 +22,8 @@
 //! | passphrase, or anything else on a machine that runs | the node while it runs, or `<party>-disk` and `<party>-passphrase` |
 //! | nothing | the party's atom, or `<party>-file` of a recovery share, alone |
 //!
-//! Beyond [`ATOMS_MAX`] atoms, first what one outsider holds is taken together, then the disks and passphrases of nodes are left out, then PINs, then
+//! Beyond [`ATOMS_MAX`] atoms, first old shares are told apart by their holders' entities only ([past](#past)),
+//! then what one outsider holds is taken together, then the disks and passphrases of nodes are left out, then PINs, then
 //! passphrases of recovery files. What is left stands for what is left out, so that coalitions only
 //! become smaller: a device then opens without its PIN.
 //!
@@ -78,35 +78,62 @@
 //! - `engine-leak`: the threshold engine gives the other shares to a party that takes part.
 //! - `weak-secret`: a PIN or passphrase is guessed by whoever holds what it seals.
 //!
-//! Not among them: that the provider shows a wrong chain state or a wrong payment. Each device decodes
+//! - `exported-key`, `imported-key`: the key was whole once, at a device that says so, and somebody has it.
+//! - `kept-<party>`: an old share of a party was kept.
+//!
+//! # Past
+//! Resharing leaves the public key, so a quorum of any earlier epoch still signs: for each charter before
+//! the one in force `move` ⇐ `k` of `old:<party>`. Shares of different epochs never mix.
+//!
+//! | the holder of an old share | has it who |
+//! |---|---|
+//! | is a party still | has its present share, if `kept-<party>` |
+//! | is a party no longer | has its place, or its file, alone, if `kept-<party>`; whoever was the user is an outsider then |
+//!
+//! A party is its identity key. Who comes under a name that another had gets a number, `device-2`, and the
+//! atoms of the one before keep theirs. One doubt stands for all epochs of its holder. That a holder says
+//! that it deleted its old shares makes this rule `signed`, not the doubt smaller; silence is `unknown`.
+//! Beyond [`ATOMS_MAX`] atoms one doubt and one place stand for all of an entity (`kept-by-<entity>`,
+//! `<entity>-left`), then one doubt for everybody, with which the old shares of former parties are anybody's.
+//!
+//! Only moving the funds to a new account clears the past: the chain then no longer accepts this key.
+//!
+//! Not among the doubts: that the provider shows a wrong chain state or a wrong payment. Each device decodes
 //! the very bytes that it signs; a lie about the chain can make a payment fail or wait, not go elsewhere.
-//! Copies of shares of earlier epochs: there are none, another epoch than the first is refused.
 
 mod holders;
 mod labels;
 mod lending;
 mod names;
+mod past;
 mod places;
 mod said;
 mod structure;
 mod suppose;
+mod view;
+mod whole;
 
 use std::collections::BTreeMap;
 
 use cohold_model::account::{Card, PartyKind, Role, Terms};
-use cohold_model::charter::{Charter, CharterError};
-use cohold_model::ids::{EntityName, Epoch};
+use cohold_model::charter::Charter;
+use cohold_model::ids::EntityName;
+use cohold_model::lineage::Lineage;
 use cohold_model::statement::{Sealing, Statement};
 use cohold_model::{PartyName, Signed};
 
-use crate::check::ModelError;
+use crate::check::{MOVE, ModelError};
 use crate::declared::{Declared, DeclaredError};
-use crate::model::{Evidence, Kind, Model, ModelBuilder, Rule};
+use crate::model::{Atom, Evidence, Kind, Model, ModelBuilder, Rule};
 use crate::needs::Needs;
+use labels::Labels;
 use lending::Lending;
 use names::Names;
+use past::Past;
 use places::{Places, Sealed};
 use said::Said;
+use view::View;
+use whole::Whole;
 
 pub use structure::{Structures, structures};
 pub use suppose::suppose;
@@ -138,20 +165,6 @@ pub struct Own {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExtractError {
-    /// Not a charter that all parties signed.
-    #[error(transparent)]
-    Charter(#[from] CharterError),
-    /// A charter under rules that are not known here.
-    #[error(
-        "charter version {version} of epoch {epoch} is not understood, only version 1 of epoch {first}: use a newer release",
-        first = Epoch::FIRST
-    )]
-    Version {
-        /// Its version.
-        version: u32,
-        /// Its epoch.
-        epoch: Epoch,
-    },
     /// Too many statements.
     #[error(
         "{count} statements are more than the {STATEMENTS_MAX} that are looked at: give the last one of each party"
@@ -171,27 +184,29 @@ pub enum ExtractError {
 /// Builds the custody model of an account. `now` is in seconds since 1970, by the evaluating device.
 ///
 /// # Errors
-/// If the charter is not signed by all of its parties or of another version than 1, and if there are
-/// more than [`STATEMENTS_MAX`] statements. Statements that do not count are left aside.
+/// If there are more than [`STATEMENTS_MAX`] statements, or the declaration contradicts itself.
+/// Statements that do not count are left aside.
 pub fn extract(
-    charter: &Signed<Charter>,
+    lineage: &Lineage,
     statements: &[Signed<Statement>],
     own: &Own,
     now: u64,
 ) -> Result<Model, ExtractError> {
-    charter.check()?;
     own.declared.check()?;
-    let Charter { version, terms, epoch, .. } = &charter.document;
-    if (*version, *epoch) != (1, Epoch::FIRST) {
-        return Err(ExtractError::Version { version: *version, epoch: *epoch });
-    }
+    let charter = &lineage.current().document;
     if statements.len() > STATEMENTS_MAX {
         return Err(ExtractError::Statements { count: statements.len() });
     }
-    let said = said::by_party(&charter.document, statements, now);
-    let coordinator = coordinator(terms, own);
-    let places = Places::fitting(terms, &seals(terms, &said, own), &own.declared, &coordinator);
-    Ok(assemble(terms, &coordinator, places, &Lending::new(terms, &said))?)
+    let said = said::by_party(charter, statements, now);
+    let labels = Labels::new(&[], lineage.charters().map(|signed| &signed.document.terms));
+    let past = Past::new(lineage, &labels, &said);
+    let view = View::new(charter, &labels, &said, own);
+    let coordinator = coordinator(&view.terms, own);
+    let seals = view.seals.iter().map(|(label, sealed)| (label, *sealed)).collect();
+    let places = Places::fitting(&view.terms, &seals, &view.declared, &coordinator, &past);
+    let lending = Lending::new(&view.terms, &view.said(&said));
+    let whole = whole::keys(said.values().map(|said| said.statement));
+    Ok(assemble(&view.terms, &coordinator, places, &lending, &past, whole)?)
 }
 
 fn assemble(
@@ -199,6 +214,8 @@ fn assemble(
     coordinator: &str,
     places: Places,
     lending: &Lending<'_>,
+    past: &Past<'_>,
+    whole: Vec<Whole>,
 ) -> Result<Model, ModelError> {
     let mut model = ModelBuilder::new(terms.account.to_string());
     for (entity, role) in &terms.entities {
@@ -208,10 +225,16 @@ fn assemble(
     strangers.insert(coordinator.to_owned(), PROVIDER);
     strangers.retain(|entity, _| !terms.entities.keys().any(|known| known.as_str() == entity));
     model = strangers.into_iter().fold(model, |model, (entity, role)| model.entity(entity, role));
-    let rules =
-        places.rules.iter().cloned().chain(powers(terms, &places, lending)).chain(lending.rules(terms));
+    let own = places.rules.iter().cloned().chain(powers(terms, &places, lending));
+    let rules = own.chain(past.rules(&places.engine_leak)).chain(lending.rules(terms));
     model = rules.fold(model, ModelBuilder::rule);
     model = lending.limits().fold(model, |model, (name, limit)| model.limit(name, limit));
+    let mut names = Names::taken(places.atoms.keys().cloned());
+    for Whole { name, says, because } in whole {
+        let name = names.next(name);
+        let rule = Rule::new(MOVE, name.as_str()).because(because).evidence(Evidence::Signed);
+        model = model.atom(name, Atom::doubt(says)).rule(rule);
+    }
     places.atoms.into_iter().fold(model, |model, (name, atom)| model.atom(name, atom)).build()
 }
 

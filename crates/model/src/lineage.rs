@@ -2,6 +2,7 @@
 
 use crate::canonical::{Digest, Document as _, Signed};
 use crate::charter::{Charter, CharterError};
+use crate::ids::Epoch;
 
 /// The most charters of an account. Each is carried by every certificate, so that a stranger sees who
 /// ever held a share; whoever needs more moves the funds to a new account, which also clears the past.
@@ -24,9 +25,16 @@ pub enum LineageError {
     /// More than an account may have.
     #[error("{0} charters are more than the {CHARTERS_MAX} that an account may have")]
     Long(usize),
-    /// The first one replaces another.
-    #[error("the first charter that was given has version {0}: give all of them, from version 1")]
-    First(u32),
+    /// Not the first one.
+    #[error(
+        "the first charter that was given has version {version} and epoch {epoch}: give all of them, from version 1 and epoch 1"
+    )]
+    First {
+        /// Its version.
+        version: u32,
+        /// Its epoch.
+        epoch: Epoch,
+    },
     /// One of them does not hold.
     #[error("charter version {version} does not hold: {error}")]
     Charter {
@@ -54,8 +62,8 @@ impl Lineage {
             let held = |error| LineageError::Charter { version, error };
             signed.check().map_err(held)?;
             match before {
-                None if version != 1 => return Err(LineageError::First(version)),
-                None => {}
+                None if (version, charter.epoch) == (1, Epoch::FIRST) => {}
+                None => return Err(LineageError::First { version, epoch: charter.epoch }),
                 Some(old) => charter.follows(old).map_err(held)?,
             }
             before = Some(charter);

@@ -113,6 +113,20 @@ pub struct Statement {
     /// What it says of recovery shares that were made on it; devices only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vouches: Vec<Vouch>,
+    /// Earlier epochs of which it has deleted its share, in ascending order. Nobody can prove that;
+    /// silence about an epoch that it was in says that it may have kept it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<Epoch>,
+    /// Seconds since 1970 when the whole key was exported here: from then on, for ever, it may be
+    /// anywhere. Devices only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exported_at: Option<u64>,
+    /// Whether the key existed whole before the account did: it was imported.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub imported: bool,
+    /// Seconds since 1970 when the user last rehearsed the way out here. Devices only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drilled_at: Option<u64>,
     /// Digest of the rules file.
     pub rules: Digest,
     /// Seconds since 1970 when this was said.
@@ -155,5 +169,16 @@ mod tests {
         old["vouches"] = vouch;
         let read: Statement = serde_json::from_value(old.clone()).expect("the format");
         assert_eq!(read.digest(), digest(Statement::TAG, &old));
+        assert!(read.deleted.is_empty() && !read.imported);
+        for (field, value) in [
+            ("deleted", json!([1, 2])),
+            ("exported_at", json!(2)),
+            ("imported", json!(true)),
+            ("drilled_at", json!(3)),
+        ] {
+            old[field] = value;
+            let read: Statement = serde_json::from_value(old.clone()).expect("the format");
+            assert_eq!(read.digest(), digest(Statement::TAG, &old), "{field}");
+        }
     }
 }

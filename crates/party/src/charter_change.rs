@@ -9,13 +9,15 @@
 //! Who consents is of the charter in force: a device of the user's. Where none of them is to stay, the
 //! user's recovery party may speak instead: that is how somebody comes back whose device is lost.
 
+use std::collections::BTreeSet;
+
 use cohold_custody::difference;
 use cohold_custody::extract::{Structures, structures};
 use cohold_model::account::{Card, PartyKind, Role, Terms};
 use cohold_model::change::{Change, Consent};
 use cohold_model::charter::Charter;
 use cohold_model::lineage::CHARTERS_MAX;
-use cohold_model::{Document as _, Resharing, Signed};
+use cohold_model::{Document as _, EntityName, Resharing, Signed};
 
 use crate::gate::{AssessError, Assessment, check_consent, is_of_user};
 use crate::refusal::{Code, Refusal};
@@ -115,7 +117,26 @@ fn conditions(old: &Terms, new: &Terms, models: &Structures) -> Vec<String> {
         let named = named(card);
         said.push(format!("{named} is left out: its share is worth nothing to those who sign from now on."));
     }
+    said.extend(shrunk(old, new));
     said
+}
+
+/// Of several users, each who could move alone and no longer can: the models take them for one, and what
+/// one of them gains makes up for nobody's loss.
+fn shrunk(old: &Terms, new: &Terms) -> Vec<String> {
+    let is_user = |(_, role): &(&EntityName, &Role)| **role == Role::User;
+    let users: BTreeSet<_> =
+        old.entities.iter().chain(&new.entities).filter(is_user).map(|(name, _)| name).collect();
+    if users.len() < 2 {
+        return Vec::new();
+    }
+    let moves = |terms: &Terms, user: &EntityName| {
+        let own = terms.parties.iter().filter(|card| card.entity == *user).count();
+        own >= usize::from(terms.threshold)
+    };
+    let loses = |user: &&&EntityName| moves(old, user) && !moves(new, user);
+    let said = |user: &EntityName| format!("{user} alone could move the funds; from now on, never.");
+    users.iter().filter(loses).map(|user| said(user)).collect()
 }
 
 fn joins(new: &Terms, card: &Card, label: Option<&String>, approves: bool) -> String {

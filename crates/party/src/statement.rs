@@ -1,8 +1,10 @@
 //! What a party says of itself, signed.
 
+use std::collections::BTreeSet;
+
 use cohold_model::charter::Charter;
 use cohold_model::statement::{Sealing, Statement, VALID_SECONDS, Vouch};
-use cohold_model::{Document as _, IdentitySecret, PartyName, Signed};
+use cohold_model::{Document as _, Epoch, IdentitySecret, PartyName, Signed};
 
 use crate::rules::Rules;
 
@@ -40,10 +42,37 @@ pub(crate) fn describe(
         allowances: rules.allowances(),
         fees: rules.fee_bounds(),
         vouches: Vec::new(),
+        deleted: Vec::new(),
+        exported_at: None,
+        imported: false,
+        drilled_at: None,
         rules: rules.digest(),
         issued_at: now,
         expires_at: now.saturating_add(VALID_SECONDS),
     }
+}
+
+/// What a party remembers of an account beside the share that it holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Earlier epochs of which it deleted its share.
+    pub deleted: BTreeSet<Epoch>,
+    /// When the whole key was exported here, in seconds since 1970.
+    pub exported_at: Option<u64>,
+    /// Whether the key was imported.
+    pub imported: bool,
+    /// When the way out was last rehearsed here, in seconds since 1970.
+    pub drilled_at: Option<u64>,
+}
+
+/// The same statement with what the party remembers.
+#[must_use]
+pub fn remembering(said: Signed<Statement>, memory: Memory, identity: &IdentitySecret) -> Signed<Statement> {
+    let Memory { deleted, exported_at, imported, drilled_at } = memory;
+    let deleted = deleted.into_iter().collect();
+    let statement = Statement { deleted, exported_at, imported, drilled_at, ..said.document };
+    let party = statement.party.clone();
+    Signed::by(statement, party, identity)
 }
 
 /// The same statement of a device, which speaks for the recovery shares that were made on it as well.

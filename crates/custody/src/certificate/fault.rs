@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cohold_model::charter::CharterError;
+use cohold_model::lineage::LineageError;
 use cohold_model::{AccountId, PartyName};
 
 use super::ParseError;
@@ -73,11 +73,11 @@ pub enum Fault {
     /// Its charter is not the account's.
     #[error("its charter is that of account `{0}`")]
     CharterAccount(AccountId),
-    /// The charter is not signed by all, or contradicts itself.
-    #[error("its charter does not hold: {0}")]
-    Charter(#[from] CharterError),
-    /// Signatures of others under the charter.
-    #[error("its charter bears a signature by somebody who is no party")]
+    /// A charter is not signed by all, contradicts itself, or does not follow the one before.
+    #[error("its charters do not hold: {0}")]
+    Charters(#[from] LineageError),
+    /// Signatures of others under a charter.
+    #[error("a charter in it bears a signature by somebody who is no party")]
     CharterSignatures,
     /// Another charter than the reader's.
     #[error("its charter is not the one that this device keeps: somebody was shown another account")]

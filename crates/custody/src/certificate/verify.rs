@@ -1,6 +1,7 @@
 //! What a reader checks: signatures, times, the chain, and that model and result follow from the facts.
 
 use cohold_model::charter::Charter;
+use cohold_model::lineage::Lineage;
 use cohold_model::statement::Statement;
 use cohold_model::{AccountId, Document as _, IdentityKey, PartyName, Signed};
 use serde::Serialize;
@@ -48,11 +49,12 @@ pub fn verify(bytes: &[u8], expect: &Expect<'_>) -> Result<Verified, VerifyError
     about_issuer(&signed, expect, &mut faults);
     about_time(&signed.document, expect, &mut faults);
     about_chain(&signed.document, expect, &mut faults);
-    about_charter(&signed.document, expect, &mut faults);
+    let lineage = about_charters(&signed.document, expect, &mut faults);
     about_statements(&signed.document, expect, &mut faults);
     // What rests on facts that do not hold is not worth drawing again.
     if faults.is_empty()
-        && let Err(fault) = redraw(&signed.document)
+        && let Some(lineage) = lineage
+        && let Err(fault) = redraw(&signed.document, &lineage)
     {
         faults.push(fault);
     }
@@ -65,7 +67,7 @@ pub fn verify(bytes: &[u8], expect: &Expect<'_>) -> Result<Verified, VerifyError
 
 fn about_issuer(signed: &Signed<Certificate>, expect: &Expect<'_>, faults: &mut Vec<Fault>) {
     let Certificate { version, account, issuer, .. } = &signed.document;
-    if *version != 1 {
+    if *version != super::version(&signed.document.history) {
         faults.push(Fault::Version(*version));
     }
     if let Some(wanted) = expect.account.filter(|wanted| wanted != account) {
@@ -105,21 +107,28 @@ fn about_chain(certificate: &Certificate, expect: &Expect<'_>, faults: &mut Vec<
     }
 }
 
-fn about_charter(certificate: &Certificate, expect: &Expect<'_>, faults: &mut Vec<Fault>) {
-    let Certificate { account, charter, .. } = certificate;
+/// The line of charters, if it holds.
+fn about_charters(
+    certificate: &Certificate,
+    expect: &Expect<'_>,
+    faults: &mut Vec<Fault>,
+) -> Option<Lineage> {
+    let Certificate { account, charter, history, .. } = certificate;
     let terms = &charter.document.terms;
     if terms.account != *account {
         faults.push(Fault::CharterAccount(terms.account));
     }
-    if let Err(error) = charter.check() {
-        faults.push(error.into());
-    }
-    if charter.signatures.keys().any(|party| terms.party(party).is_none()) {
+    let stranger = |signed: &Signed<Charter>| {
+        signed.signatures.keys().any(|party| signed.document.terms.party(party).is_none())
+    };
+    if history.iter().chain([charter]).any(stranger) {
         faults.push(Fault::CharterSignatures);
     }
     if expect.charter.is_some_and(|own| own.document != charter.document) {
         faults.push(Fault::CharterForeign);
     }
+    let lineage = Lineage::new(history.iter().chain([charter]).cloned().collect());
+    lineage.map_err(|error| faults.push(error.into())).ok()
 }
 
 fn about_statements(certificate: &Certificate, expect: &Expect<'_>, faults: &mut Vec<Fault>) {
@@ -158,10 +167,10 @@ fn about_statement(certificate: &Certificate, signed: &Signed<Statement>) -> Res
 }
 
 /// Model and result, once more from the facts.
-fn redraw(certificate: &Certificate) -> Result<(), Fault> {
-    let Certificate { charter, statements, declared, issued_at, model, evaluation, .. } = certificate;
+fn redraw(certificate: &Certificate, lineage: &Lineage) -> Result<(), Fault> {
+    let Certificate { statements, declared, issued_at, model, evaluation, .. } = certificate;
     let own = Own { declared: declared.clone(), ..Own::default() };
-    let drawn = extract(charter, statements, &own, *issued_at)?;
+    let drawn = extract(lineage, statements, &own, *issued_at)?;
     if drawn != *model {
         return Err(Fault::Model(difference("/document/model", &drawn, model)));
     }

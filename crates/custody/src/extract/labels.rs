@@ -21,7 +21,9 @@ impl Labels {
             let (own, other): (Vec<&Card>, Vec<&Card>) =
                 coming.partition(|card| names.take(card.party.as_str()));
             labels.0.extend(own.into_iter().map(|card| (card.identity, card.party.to_string())));
-            labels.0.extend(other.into_iter().map(|card| (card.identity, names.next(card.party.as_str()))));
+            labels.0.extend(
+                other.into_iter().map(|card| (card.identity, names.next(&short(card.party.as_str())))),
+            );
         }
         labels
     }
@@ -36,3 +38,11 @@ impl Labels {
         self.of(&card.identity).unwrap_or(card.party.as_str())
     }
 }
+
+/// Short enough for a number behind it: a label is a name of a party as well.
+fn short(name: &str) -> String {
+    name.chars().take(LETTERS_MAX).collect()
+}
+
+/// A name has 32 letters; the number behind it, up to nine parties of each of so many charters, four.
+const LETTERS_MAX: usize = 28;

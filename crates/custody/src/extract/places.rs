@@ -1,6 +1,8 @@
 //! Where the shares lie: atoms, who opens which share, and the doubts.
 
+mod doubts;
 mod others;
+mod past;
 
 use std::collections::BTreeMap;
 
@@ -10,12 +12,12 @@ use cohold_model::{EntityName, PartyName};
 
 use super::holders::Holders;
 use super::names::Names;
+use super::past::Past;
 use super::{APPROVE, ASK, ATOMS_MAX, use_of};
 use crate::check::{MOVE, RECOVER, RULE};
-use crate::declared::{Declared, Program};
+use crate::declared::Declared;
 use crate::model::{Atom, Evidence, Rule};
 use crate::needs::Needs;
-use crate::words;
 
 /// How a share is sealed, and how that is known.
 #[derive(Clone, Copy)]
@@ -33,6 +35,25 @@ enum Fold {
     Pins,
     Passphrases,
 }
+
+/// How finely those who kept old shares are told apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grain {
+    Holders,
+    Entities,
+    Nothing,
+}
+
+/// What is told apart less and less, until it fits; the last always does.
+const STEPS: [(Fold, Grain); 6] = [
+    (Fold::Nothing, Grain::Holders),
+    (Fold::Nothing, Grain::Entities),
+    (Fold::Holdings, Grain::Entities),
+    (Fold::Disks, Grain::Entities),
+    (Fold::Disks, Grain::Nothing),
+    (Fold::Pins, Grain::Nothing),
+];
+const LAST_STEP: (Fold, Grain) = (Fold::Passphrases, Grain::Nothing);
 
 /// All atoms, and the rules for `use:…`.
 pub(super) struct Places {
@@ -95,11 +116,11 @@ impl Places {
         seals: &BTreeMap<&PartyName, Sealed>,
         declared: &Declared,
         coordinator: &str,
+        past: &Past<'_>,
     ) -> Self {
-        let folded = |fold| Self::folded(terms, seals, declared, coordinator, fold);
-        let steps = [Fold::Nothing, Fold::Holdings, Fold::Disks, Fold::Pins];
-        let mut fitting = steps.into_iter().map(folded).filter(|places| places.atoms.len() <= ATOMS_MAX);
-        fitting.next().unwrap_or_else(|| folded(Fold::Passphrases))
+        let folded = |step| Self::folded(terms, seals, declared, coordinator, past, step);
+        let mut fitting = STEPS.into_iter().map(folded).filter(|places| places.atoms.len() <= ATOMS_MAX);
+        fitting.next().unwrap_or_else(|| folded(LAST_STEP))
     }
 
     fn folded(
@@ -107,16 +128,18 @@ impl Places {
         seals: &BTreeMap<&PartyName, Sealed>,
         declared: &Declared,
         coordinator: &str,
-        fold: Fold,
+        past: &Past<'_>,
+        step: (Fold, Grain),
     ) -> Self {
-        let mut draft = Draft::new(terms, declared, fold);
+        let mut draft = Draft::new(terms, declared, past, step);
         for card in &terms.parties {
             draft.party(card, seals.get(&card.party).copied());
         }
+        draft.gone(past);
         let server = draft.names.next("server");
         draft.atoms.insert(server, Atom::party(coordinator));
         draft.holders.tokens(coordinator, &mut draft.names, &mut draft.atoms);
-        draft.doubts(terms, declared, coordinator)
+        draft.doubts(terms, declared, coordinator, past)
     }
 }
 
@@ -126,6 +149,7 @@ const RESERVED: [&str; 5] = [MOVE, RULE, RECOVER, APPROVE, ASK];
 /// A model in the making, as far as it is about places.
 struct Draft<'a> {
     fold: Fold,
+    grain: Grain,
     names: Names,
     holders: Holders<'a>,
     /// What nobody has declared of the nodes of an entity.
@@ -134,25 +158,30 @@ struct Draft<'a> {
     rules: Vec<Rule>,
     /// The devices' atoms, by party.
     devices: BTreeMap<String, String>,
-    /// Whether there is one device, whose PIN needs no other name.
-    one_device: bool,
+    /// The device whose PIN needs no other name.
+    first_device: Option<String>,
+    /// The places of former parties, by their labels.
+    gone: BTreeMap<String, String>,
     weak_secret: String,
     /// Whether any share opens by a guess.
     guesses: bool,
 }
 
 impl<'a> Draft<'a> {
-    fn new(terms: &'a Terms, declared: &'a Declared, fold: Fold) -> Self {
-        let parties = terms.parties.iter().map(|card| card.party.as_str());
+    fn new(terms: &'a Terms, declared: &'a Declared, past: &Past<'_>, (fold, grain): (Fold, Grain)) -> Self {
+        let gone = past.gone().map(|holder| holder.label.as_str());
+        let parties = terms.parties.iter().map(|card| card.party.as_str()).chain(gone);
         let mut names = Names::taken(RESERVED.into_iter().chain(parties));
         Self {
             fold,
+            grain,
             holders: Holders::new(terms, declared, fold >= Fold::Holdings),
             open: Vec::new(),
             atoms: BTreeMap::new(),
             rules: Vec::new(),
             devices: BTreeMap::new(),
-            one_device: terms.parties.iter().filter(|card| card.kind == PartyKind::Device).count() == 1,
+            first_device: past.first_device.clone(),
+            gone: BTreeMap::new(),
             weak_secret: names.next("weak-secret"),
             guesses: false,
             names,
@@ -161,11 +190,14 @@ impl<'a> Draft<'a> {
 
     /// The party's own atom, under its own name unless that is a power's.
     fn machine(&mut self, card: &Card) -> String {
-        let party = card.party.as_str();
-        let reserved = RESERVED.contains(&party);
-        let name = if reserved { self.names.next(&format!("{party}-party")) } else { party.to_owned() };
+        let name = self.own_name(card.party.as_str());
         self.atoms.insert(name.clone(), Atom::party(card.entity.as_str()));
         name
+    }
+
+    fn own_name(&mut self, party: &str) -> String {
+        let reserved = RESERVED.contains(&party);
+        if reserved { self.names.next(&format!("{party}-party")) } else { party.to_owned() }
     }
 
     fn object(&mut self, card: &Card, what: &str) -> String {
@@ -175,7 +207,7 @@ impl<'a> Draft<'a> {
     }
 
     fn pin(&mut self, card: &Card) -> String {
-        if !self.one_device || card.kind != PartyKind::Device {
+        if self.first_device.as_deref() != Some(card.party.as_str()) {
             return self.object(card, "pin");
         }
         let name = self.names.next("pin");
@@ -263,73 +295,5 @@ impl<'a> Draft<'a> {
             opens(self, guessed, because);
         }
         self.others(card, lock.as_ref());
-    }
-
-    fn doubts(mut self, terms: &Terms, declared: &Declared, coordinator: &str) -> Places {
-        self.close(terms, coordinator);
-        if self.guesses {
-            let says = "a PIN or passphrase can be guessed";
-            self.atoms.insert(self.weak_secret.clone(), Atom::doubt(says));
-        }
-        let hostile = self.hostile_program(terms, declared, coordinator);
-        self.recovery_copy(terms, hostile);
-        let engine_leak = self.names.next("engine-leak");
-        let says = "the threshold engine (DKLs23, unaudited) leaks the other shares to a party";
-        self.atoms.insert(engine_leak.clone(), Atom::doubt(says));
-        let strangers = self.holders.strangers;
-        Places { atoms: self.atoms, strangers, rules: self.rules, engine_leak }
-    }
-
-    /// What runs on the devices sees everything that they open.
-    fn hostile_program(&mut self, terms: &Terms, declared: &Declared, coordinator: &str) -> Option<String> {
-        let devices: Vec<_> = self.devices.keys().cloned().collect();
-        if devices.is_empty() {
-            return None;
-        }
-        let hostile = self.names.next("hostile-program");
-        let on = words::list(&devices);
-        let (says, profits) = match &declared.program {
-            None => (format!("the program run on {on} is hostile"), coordinator),
-            Some(Program { entity, delivery }) => {
-                if !terms.entities.contains_key(entity) && entity.as_str() != coordinator {
-                    self.holders.strangers.entry(entity.to_string()).or_insert("developer");
-                }
-                let how = delivery.words();
-                (format!("the program run on {on}, made by {entity} and {how}, is hostile"), entity.as_str())
-            }
-        };
-        self.atoms.insert(hostile.clone(), Atom::doubt(says).profits(profits));
-        for device in devices {
-            let because =
-                format!("the program on `{device}` sees its PIN and its share, and signs in its name");
-            self.doubted(&device, hostile.as_str().into(), because);
-        }
-        Some(hostile)
-    }
-
-    /// The device that makes an account also makes its recovery share.
-    fn recovery_copy(&mut self, terms: &Terms, hostile: Option<String>) {
-        let recoveries = terms.parties.iter().filter(|card| card.kind == PartyKind::Recovery);
-        let recoveries: Vec<_> = recoveries.map(|card| card.party.to_string()).collect();
-        if recoveries.is_empty() {
-            return;
-        }
-        let copy = self.names.next("recovery-copy");
-        let says = format!("a device kept a copy of what it made for {}", words::list(&recoveries));
-        self.atoms.insert(copy.clone(), Atom::doubt(says));
-        let makers: Vec<_> = self.devices.values().cloned().chain(hostile).collect();
-        let needs = match makers.is_empty() {
-            // Made on a machine that is no party: whoever has that one.
-            true => Needs::from(copy),
-            false => Needs::all([Needs::from(copy), Needs::any(makers)]),
-        };
-        for recovery in recoveries {
-            let because = format!("share and key of `{recovery}` were made on a device");
-            self.doubted(&recovery, needs.clone(), because);
-        }
-    }
-
-    fn doubted(&mut self, party: &str, needs: Needs, because: String) {
-        self.rules.push(Rule::new(use_of(party), needs).because(because).evidence(Evidence::Asserted));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cohold_model::account::{Card, PARTIES_MAX, PartyKind, Terms};
 use cohold_model::charter::Charter;
 use cohold_model::intent::Asset;
+use cohold_model::lineage::CHARTERS_MAX;
 use cohold_model::statement::{Allowance, FeeBound, Receivers, Statement, Vouch};
 use cohold_model::{Document as _, PartyName, Signed};
 
@@ -104,6 +105,15 @@ pub(super) fn is_understood(statement: &Statement) -> bool {
     allowances_are_understood(statement)
         && fees_are_understood(statement)
         && vouches_are_understood(statement)
+        && deleted_are_understood(statement)
+}
+
+/// Earlier epochs, each once, in order.
+fn deleted_are_understood(statement: &Statement) -> bool {
+    let deleted = &statement.deleted;
+    deleted.len() < CHARTERS_MAX
+        && deleted.iter().all(|epoch| *epoch < statement.epoch)
+        && deleted.iter().zip(deleted.iter().skip(1)).all(|(one, next)| one < next)
 }
 
 /// Each party once.

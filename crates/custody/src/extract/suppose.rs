@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use cohold_model::account::{Card, PartyKind};
 use cohold_model::charter::Charter;
-use cohold_model::ids::Epoch;
 use cohold_model::statement::{Sealing, Statement};
 
 use super::lending::Lending;
+use super::past::Past;
 use super::places::{Places, Sealed};
 use super::said::{Said, is_understood};
 use super::{ExtractError, Own, assemble, coordinator};
@@ -27,13 +27,12 @@ use crate::model::{Evidence, Model};
 /// outsiders what the rules are about, before as after. All of it is the same in every model of one
 /// account that this gives.
 ///
+/// Earlier charters have no part in it: what was kept of old shares no rules of a node bind.
+///
 /// # Errors
-/// If the charter is of another version than 1. Who calls has checked its signatures.
+/// Never for a charter that holds. Who calls has checked its signatures.
 pub fn suppose(charter: &Charter, statement: &Statement) -> Result<Model, ExtractError> {
-    let Charter { version, terms, epoch, .. } = charter;
-    if (*version, *epoch) != (1, Epoch::FIRST) {
-        return Err(ExtractError::Version { version: *version, epoch: *epoch });
-    }
+    let terms = &charter.terms;
     let own = Own { declared: Declared::own_alone(terms), ..Own::default() };
     let coordinator = coordinator(terms, &own);
     let sealed = |card: &'_ Card| {
@@ -46,11 +45,11 @@ pub fn suppose(charter: &Charter, statement: &Statement) -> Result<Model, Extrac
     };
     let seals: BTreeMap<_, _> =
         terms.parties.iter().filter_map(|card| Some((&card.party, sealed(card)?))).collect();
-    let places = Places::fitting(terms, &seals, &own.declared, &coordinator);
+    let places = Places::fitting(terms, &seals, &own.declared, &coordinator, &Past::none(terms));
     let said = is_understood(statement).then_some(Said { statement, evidence: Evidence::Asserted });
     let lending = match terms.party(&statement.party) {
         Some((_, card)) => Lending::of_one(card, said),
         None => Lending::none(),
     };
-    Ok(assemble(terms, &coordinator, places, &lending)?)
+    Ok(assemble(terms, &coordinator, places, &lending, &Past::none(terms), Vec::new())?)
 }

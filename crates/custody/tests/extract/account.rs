@@ -11,7 +11,7 @@ use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::{Charter, KeyBinding};
 use cohold_model::intent::Asset;
 use cohold_model::statement::{Allowance, FeeBound, Receivers, Sealing, Statement, Vouch};
-use cohold_model::{Amount, Digest, Document as _, Epoch, HexBytes, IdentitySecret, Signed};
+use cohold_model::{Amount, Digest, Document as _, Epoch, HexBytes, IdentitySecret, Lineage, Signed};
 
 pub(crate) const CREATED_AT: u64 = 1_800_000_000;
 pub(crate) const NOW: u64 = CREATED_AT + 3600;
@@ -26,10 +26,16 @@ pub(crate) struct Account {
     pub(crate) parties: Vec<Party>,
     pub(crate) approvers: Vec<&'static str>,
     pub(crate) own: Own,
+    /// The charters before this one.
+    pub(crate) before: Vec<Signed<Charter>>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Party {
+    /// Of its identity; by its position where there is none.
+    pub(crate) seed: Option<u8>,
+    /// Epochs of which it says that it deleted its share.
+    pub(crate) deleted: Vec<u32>,
     pub(crate) name: &'static str,
     pub(crate) entity: &'static str,
     pub(crate) kind: PartyKind,
@@ -42,6 +48,8 @@ pub(crate) struct Party {
 
 pub(crate) fn party(name: &'static str, entity: &'static str, kind: PartyKind, sealing: Sealing) -> Party {
     Party {
+        seed: None,
+        deleted: Vec::new(),
         name,
         entity,
         kind,
@@ -112,6 +120,7 @@ pub(crate) fn personal() -> Account {
         ],
         approvers: vec!["device", "recovery"],
         own: Own::default(),
+        before: Vec::new(),
     }
 }
 
@@ -134,6 +143,7 @@ pub(crate) fn enterprise() -> Account {
         ],
         approvers: vec!["device"],
         own: Own::default(),
+        before: Vec::new(),
     }
     .declared_own()
 }
@@ -146,8 +156,18 @@ impl Account {
         self
     }
 
+    fn seed(&self, position: usize) -> u8 {
+        self.parties[position].seed.unwrap_or(u8::try_from(position).expect("few") + 1)
+    }
+
     pub(crate) fn secret(&self, position: usize) -> IdentitySecret {
-        IdentitySecret::from_seed(&mut [u8::try_from(position).expect("few") + 1; 32])
+        IdentitySecret::from_seed(&mut [self.seed(position); 32])
+    }
+
+    /// The same account, under the charter that follows that of `old`.
+    pub(crate) fn after(mut self, old: &Self) -> Self {
+        self.before = old.lineage().charters().cloned().collect();
+        self
     }
 
     pub(crate) fn charter(&self) -> Charter {
@@ -156,7 +176,7 @@ impl Account {
             entity: party.entity.parse().expect("a name"),
             kind: party.kind,
             identity: self.secret(position).public(),
-            seal: Digest([u8::try_from(position).expect("few") + 1; 32]),
+            seal: Digest([self.seed(position); 32]),
         });
         let terms = Terms {
             account: "acc_000102030405060708090a0b0c0d0e0f".parse().expect("an id"),
@@ -180,7 +200,9 @@ impl Account {
             chain_code: Digest([7; 32]),
             transcript: Digest([8; 32]),
         };
-        Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: CREATED_AT, previous: None }
+        let version = u32::try_from(self.before.len()).expect("few") + 1;
+        let previous = self.before.last().map(|before| before.document.digest());
+        Charter { version, terms, epoch: Epoch(version), key, created_at: CREATED_AT, previous }
     }
 
     pub(crate) fn sign(&self, charter: Charter) -> Signed<Charter> {
@@ -190,6 +212,12 @@ impl Account {
         };
         let signatures: BTreeMap<_, _> = self.parties.iter().enumerate().map(sign).collect();
         Signed { document: charter, signatures }
+    }
+
+    /// All charters.
+    pub(crate) fn lineage(&self) -> Lineage {
+        let own = self.sign(self.charter());
+        Lineage::new(self.before.iter().cloned().chain([own]).collect()).expect("a line")
     }
 
     /// What a party states, before it is signed.
@@ -207,6 +235,10 @@ impl Account {
             allowances: party.allowances.clone(),
             fees: party.fees.clone(),
             vouches: party.vouches.clone(),
+            deleted: party.deleted.iter().copied().map(Epoch).collect(),
+            exported_at: None,
+            imported: false,
+            drilled_at: None,
             rules: Digest([9; 32]),
             issued_at: NOW - 60,
             expires_at: NOW - 60 + 24 * 3600,
@@ -226,7 +258,7 @@ impl Account {
     }
 
     pub(crate) fn model_of(&self, statements: &[Signed<Statement>]) -> Model {
-        extract(&self.sign(self.charter()), statements, &self.own, NOW).expect("a model")
+        extract(&self.lineage(), statements, &self.own, NOW).expect("a model")
     }
 
     /// The model after one party's statement was changed and signed again.
@@ -240,6 +272,11 @@ impl Account {
 }
 
 impl Party {
+    /// The same with an identity of its own.
+    pub(crate) fn seed(self, seed: u8) -> Self {
+        Self { seed: Some(seed), ..self }
+    }
+
     pub(crate) fn named(self, name: &'static str) -> Self {
         Self { name, ..self }
     }

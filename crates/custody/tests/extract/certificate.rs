@@ -16,8 +16,8 @@ fn server() -> IdentitySecret {
 
 fn issue(account: &Account, after: Option<Link>, at: u64) -> (Signed<Certificate>, Vec<u8>) {
     let declared = account.own.declared.clone();
-    let charter = account.sign(account.charter());
-    let draft = Draft::new(charter, account.statements(), declared, server().public(), at).expect("a draft");
+    let lineage = account.lineage();
+    let draft = Draft::new(&lineage, account.statements(), declared, server().public(), at).expect("a draft");
     draft.issue(after, &server()).expect("a certificate")
 }
 

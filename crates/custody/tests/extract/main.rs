@@ -3,6 +3,7 @@
 mod account;
 mod certificate;
 mod declared;
+mod history;
 mod lending;
 mod patterns;
 mod places;

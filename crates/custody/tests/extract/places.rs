@@ -56,6 +56,7 @@ fn nine_parties_of_any_kind_fit_the_table() {
             parties: parties.collect(),
             approvers: vec!["p1"],
             own: Own::default(),
+            before: Vec::new(),
         }
         .declared_own();
         let model = account.model();
@@ -82,6 +83,7 @@ fn what_is_left_out_only_makes_coalitions_smaller() {
         parties: parties.into_iter().chain(nodes).collect(),
         approvers: vec!["p1"],
         own: Own::default(),
+        before: Vec::new(),
     }
     .declared_own();
     let model = account.model();

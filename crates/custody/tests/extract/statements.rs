@@ -7,8 +7,9 @@ use cohold_custody::{Class, Evidence, Model};
 use cohold_model::account::Role;
 use cohold_model::charter::Charter;
 use cohold_model::intent::Asset;
+use cohold_model::lineage::LineageError;
 use cohold_model::statement::{Allowance, Receivers, Sealing, Statement, Vouch};
-use cohold_model::{Digest, Document as _, Epoch, Signed};
+use cohold_model::{Digest, Epoch, Lineage, Signed};
 
 use crate::account::{
     Account, CREATED_AT, NOW, TOKEN, blast, enterprise, ether, personal, shared, solid, verdict,
@@ -195,20 +196,26 @@ fn the_last_statement_counts() {
 }
 
 #[test]
-fn charters_that_are_not_signed_or_not_understood_are_refused() {
+fn charters_that_are_not_signed_or_do_not_follow_are_refused() {
     let account = personal();
-    let refused = |charter: &Signed<Charter>| extract(charter, &[], &account.own, NOW).expect_err("refused");
-    let mut unsigned = account.sign(account.charter());
+    let first = account.sign(account.charter());
+    let refused = |charters: Vec<Signed<Charter>>| Lineage::new(charters).expect_err("refused");
+    let mut unsigned = first.clone();
     unsigned.signatures.pop_last();
-    assert!(matches!(refused(&unsigned), ExtractError::Charter(_)));
-    let second =
-        account.sign(Charter { version: 2, previous: Some(account.charter().digest()), ..account.charter() });
-    assert!(matches!(refused(&second), ExtractError::Version { version: 2, .. }));
+    assert!(matches!(refused(vec![unsigned.clone()]), LineageError::Charter { version: 1, .. }));
+    assert_eq!(refused(Vec::new()), LineageError::Empty);
+    let second = personal().after(&account);
+    let second = second.sign(second.charter());
+    assert!(matches!(refused(vec![second.clone()]), LineageError::First { version: 2, .. }));
+    assert!(matches!(refused(vec![unsigned, second.clone()]), LineageError::Charter { version: 1, .. }));
+    assert!(matches!(refused(vec![first.clone(), first.clone()]), LineageError::Charter { version: 1, .. }));
     let reshared = account.sign(Charter { epoch: Epoch(2), ..account.charter() });
-    assert!(matches!(refused(&reshared), ExtractError::Version { epoch: Epoch(2), .. }));
+    assert!(matches!(refused(vec![reshared]), LineageError::First { epoch: Epoch(2), .. }));
+    let lineage = Lineage::new(vec![first.clone()]).expect("a line").followed_by(second.clone());
+    let lineage = lineage.expect("a line");
+    assert_eq!((lineage.past(), lineage.current()), (&[first][..], &second));
 
     let many = vec![account.statements().remove(0); STATEMENTS_MAX + 1];
-    let charter = account.sign(account.charter());
-    let error = extract(&charter, &many, &account.own, NOW).expect_err("refused");
+    let error = extract(&account.lineage(), &many, &account.own, NOW).expect_err("refused");
     assert!(matches!(error, ExtractError::Statements { .. }));
 }

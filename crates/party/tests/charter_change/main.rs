@@ -1,5 +1,6 @@
 //! What another charter means, and whose word it takes.
 
+mod property;
 mod terms;
 
 use std::fmt::Write as _;

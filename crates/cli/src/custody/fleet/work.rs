@@ -12,6 +12,7 @@ use cohold_custody::declared::Declared;
 use cohold_custody::extract::{Own, extract};
 use cohold_custody::fleet::state::{AccountLine, ModelLine};
 use cohold_custody::fleet::{Change, Comparison, Fingerprint, Standing, compare};
+use cohold_model::Lineage;
 
 use super::past::Past;
 use super::source::Item;
@@ -83,8 +84,12 @@ impl<'a> Work<'a> {
             Item::Failed { place, error } => return Outcome::Failed { place, error },
             Item::Bytes { place, bytes } => (place, Model::parse(&bytes).map_err(|error| error.to_string())),
             Item::Account { charter, statements } => {
-                let model = extract(&charter, &statements, &self.own, self.now);
-                (charter.document.terms.account.to_string(), model.map_err(|error| error.to_string()))
+                let account = charter.document.terms.account.to_string();
+                let model = Lineage::new(vec![*charter]).map_err(|error| error.to_string());
+                let model = model.and_then(|lineage| {
+                    extract(&lineage, &statements, &self.own, self.now).map_err(|error| error.to_string())
+                });
+                (account, model)
             }
         };
         match model.and_then(|model| self.evaluated(&model)) {
