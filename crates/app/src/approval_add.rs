@@ -6,7 +6,7 @@ use cohold_api::{ApprovalCreate, RequestView};
 use cohold_model::charter::Charter;
 use cohold_model::intent::Approval;
 use cohold_model::receipt::Status;
-use cohold_model::{Document as _, PartyIndex, RequestId, Signed};
+use cohold_model::{Document as _, Hashed, PartyIndex, RequestId, Signed};
 use cohold_store::crash_point;
 use cohold_store::server::{ApproveOutcome, RequestRow};
 
@@ -44,7 +44,7 @@ impl Coordinator {
             ApproveOutcome::Approved(row) => {
                 self.bells.ring(request);
                 self.bells.ring(row.intent.account);
-                self.sign_begin(request);
+                self.sign_begin(request, Some(RequestRow::clone(&row)));
                 Ok(request_view(*row))
             }
             ApproveOutcome::NonceTaken => {
@@ -82,7 +82,7 @@ impl Coordinator {
 fn check_approval(
     approval: &Signed<Approval>,
     row: &RequestRow,
-    charter: &Charter,
+    charter: &Hashed<Charter>,
 ) -> Result<(), ApprovalFault> {
     let Approval { account, charter: under, plan, approver, expires_at: _ } = &approval.document;
     if *account != row.intent.account {

@@ -61,7 +61,7 @@ impl Coordinator {
     /// All charters of the account.
     fn lineage(&self, account: AccountId) -> Result<Lineage, Error> {
         let charter = self.charter(account)?;
-        Lineage::new(vec![(*charter).clone()]).map_err(|_| Error::Corrupt("charters that are no line"))
+        Lineage::new(vec![charter.signed()]).map_err(|_| Error::Corrupt("charters that are no line"))
     }
 
     /// One certificate, byte for byte as it was issued.

@@ -1,11 +1,11 @@
 //! Charters of active accounts, kept in memory: every step of every payment looks at one, and none
 //! ever changes. The database stays the truth; what is forgotten here is read again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use cohold_model::charter::Charter;
-use cohold_model::{AccountId, Signed};
+use cohold_model::{AccountId, Hashed, PartyName, Signature, Signed};
 use cohold_store::server::AccountState;
 
 use crate::coordinator::{Coordinator, lock};
@@ -17,17 +17,34 @@ const KEPT_MAX: usize = 4096;
 
 /// Charters that were looked at.
 #[derive(Debug, Default)]
-pub(crate) struct Charters(Mutex<HashMap<AccountId, Arc<Signed<Charter>>>>);
+pub(crate) struct Charters(Mutex<HashMap<AccountId, Arc<InForce>>>);
+
+/// A charter, hashed once, and who signed it.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    pub(crate) document: Hashed<Charter>,
+    signatures: BTreeMap<PartyName, Signature>,
+}
+
+impl InForce {
+    /// As its parties know it.
+    pub(crate) fn signed(&self) -> Signed<Charter> {
+        Signed { document: Charter::clone(&self.document), signatures: self.signatures.clone() }
+    }
+}
 
 impl Coordinator {
     /// The charter of an active account.
-    pub(crate) fn charter(&self, account: AccountId) -> Result<Arc<Signed<Charter>>, Error> {
+    pub(crate) fn charter(&self, account: AccountId) -> Result<Arc<InForce>, Error> {
         if let Some(charter) = lock(&self.charters.0).get(&account) {
             return Ok(Arc::clone(charter));
         }
         let row = self.looked(|store| store.account_show(account))?;
         let charter = match row.ok_or(Error::AccountUnknown(account))?.state {
-            AccountState::Active(charter) => Arc::from(charter),
+            AccountState::Active(charter) => {
+                let Signed { document, signatures } = *charter;
+                Arc::new(InForce { document: Hashed::new(document), signatures })
+            }
             other => return Err(Error::AccountInactive { account, status: status_word(&other) }),
         };
         let mut kept = lock(&self.charters.0);

@@ -1,6 +1,7 @@
 //! What becomes of a transaction: handed over, mined, deep enough, or undone again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use cohold_chain_io::Inclusion;
 use cohold_model::receipt::Status;
 use cohold_model::{PartyName, RequestId};
 use cohold_store::crash_point;
-use cohold_store::server::{RequestRow, Settlement};
+use cohold_store::server::{Found, RequestRow, Settlement};
 use futures_util::StreamExt as _;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -38,14 +39,39 @@ pub(crate) struct Follower {
     /// How often each request's nonce was seen used by another transaction. Lost in a restart, counted
     /// again.
     gone: Mutex<HashMap<RequestId, u32>>,
+    /// Signed requests that are being handed over right now.
+    on_the_way: Mutex<HashSet<RequestId>>,
     /// By chain: something was handed over.
     handed_over: BTreeMap<u64, Notify>,
+}
+
+/// What one chain looked like at the last turn.
+#[derive(Debug)]
+struct Seen {
+    head: Option<u64>,
+    /// The head at which each request was looked at last.
+    looked: HashMap<RequestId, u64>,
+    /// Whether a block came as soon as something was handed over. Where blocks come in their own time
+    /// there is no use in looking before.
+    at_once: bool,
+}
+
+/// Keeps the follower from handing over what is on its way already.
+pub(crate) struct OnTheWay {
+    app: Arc<Coordinator>,
+    request: RequestId,
 }
 
 impl Follower {
     pub(crate) fn new(chains: impl Iterator<Item = u64>) -> Self {
         let handed_over = chains.map(|chain_id| (chain_id, Notify::new())).collect();
-        Self { gone: Mutex::default(), handed_over }
+        Self { gone: Mutex::default(), on_the_way: Mutex::default(), handed_over }
+    }
+}
+
+impl Drop for OnTheWay {
+    fn drop(&mut self) {
+        lock(&self.app.follower.on_the_way).remove(&self.request);
     }
 }
 
@@ -54,12 +80,15 @@ impl Coordinator {
     pub(crate) async fn follow(self: Arc<Self>, chain_id: u64) {
         let period = if chain_id == DEVELOPMENT_CHAIN { PERIOD_DEVELOPMENT } else { PERIOD };
         let Some(handed_over) = self.follower.handed_over.get(&chain_id) else { return };
-        let (mut pause, mut looked) = (period, HashMap::new());
+        let (mut pause, mut seen) = (period, Seen { head: None, looked: HashMap::new(), at_once: true });
         loop {
-            if timeout(pause, handed_over.notified()).await.is_ok() {
+            let at_once = seen.at_once;
+            let nudge = async || if at_once { handed_over.notified().await } else { pending().await };
+            let nudged = timeout(pause, nudge()).await.is_ok();
+            if nudged {
                 tokio::time::sleep(TOGETHER).await;
             }
-            pause = match self.follow_turn(chain_id, &mut looked).await {
+            pause = match self.follow_turn(chain_id, nudged, &mut seen).await {
                 Ok(()) => period,
                 Err(error) => {
                     let detail = error.internal();
@@ -70,42 +99,52 @@ impl Coordinator {
         }
     }
 
-    /// Looks at all that is not settled, once for each head of the chain: `looked` is the head at which
-    /// each was looked at last.
-    async fn follow_turn(&self, chain_id: u64, looked: &mut HashMap<RequestId, u64>) -> Result<(), Error> {
+    /// Looks at all that is not settled, once for each head of the chain.
+    async fn follow_turn(&self, chain_id: u64, nudged: bool, seen: &mut Seen) -> Result<(), Error> {
         let entry = self.chain(chain_id)?;
+        let ask = async || {
+            let head = entry.chain.block_number().await;
+            head.map_err(|error| Error::ChainUnreachable(chain_id, error))
+        };
+        let mut head = None;
+        if nudged {
+            let new = ask().await?;
+            seen.at_once = seen.head != Some(new);
+            if !seen.at_once {
+                return Ok(());
+            }
+            head = Some(new);
+        } else {
+            seen.at_once = true;
+        }
         let rows = self.stored(move |store| store.request_list_settling(chain_id, TURN_MAX)).await?;
         if rows.is_empty() {
-            looked.clear();
+            seen.looked.clear();
             return Ok(());
         }
-        let head = entry.chain.block_number().await;
-        let head = head.map_err(|error| Error::ChainUnreachable(entry.view.chain_id, error))?;
+        let head = match head {
+            Some(head) => head,
+            None => ask().await?,
+        };
+        seen.head = Some(head);
         let is_news = |row: &RequestRow| {
             let request = row.intent.request;
             row.status == Status::Signed
-                || looked.get(&request) != Some(&head)
+                || seen.looked.get(&request) != Some(&head)
                 || lock(&self.follower.gone).contains_key(&request)
         };
         let (news, known): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_news);
+        let (signed, waiting): (Vec<_>, Vec<_>) =
+            news.into_iter().partition(|row| row.status == Status::Signed);
+        self.hand_over_again(signed).await;
+        let looked = self.look(entry, head, waiting).await?;
         let known = known.into_iter().map(|row| row.intent.request);
-        let looks = futures_util::stream::iter(news).map(|row| async move {
-            let (request, was_signed) = (row.intent.request, row.status == Status::Signed);
-            match self.look(entry, head, row).await {
-                Ok(()) => (!was_signed).then_some(request),
-                Err(error) => {
-                    let detail = error.internal();
-                    tracing::warn!(%request, %error, detail, "a transaction cannot be followed now");
-                    None
-                }
-            }
-        });
-        let seen: Vec<_> = looks.buffer_unordered(AT_A_TIME).collect().await;
-        *looked = known.chain(seen.into_iter().flatten()).map(|request| (request, head)).collect();
+        seen.looked = known.chain(looked).map(|request| (request, head)).collect();
         Ok(())
     }
 
-    /// Has the follower of a development chain look soon, as that one makes a block for each transaction.
+    /// Has the follower of a development chain look soon, as that one may make a block for each
+    /// transaction.
     pub(crate) fn follow_soon(&self, chain_id: u64) {
         if chain_id == DEVELOPMENT_CHAIN
             && let Some(handed_over) = self.follower.handed_over.get(&chain_id)
@@ -114,69 +153,118 @@ impl Coordinator {
         }
     }
 
-    async fn look(&self, entry: &ChainEntry, head: u64, row: RequestRow) -> Result<(), Error> {
-        if row.status == Status::Signed {
-            return self.request_broadcast(&row).await;
-        }
-        let hash: [u8; 32] = row
-            .transaction_hash
-            .as_ref()
-            .and_then(|hash| hash.0.as_slice().try_into().ok())
-            .ok_or(Error::Corrupt("a submitted request without its hash"))?;
-        let unreachable = |error| Error::ChainUnreachable(entry.view.chain_id, error);
-        match entry.chain.inclusion(&hash).await.map_err(unreachable)? {
-            Some(inclusion) => self.included(entry, head, &row, &inclusion).await,
-            None => self.not_included(entry, hash, &row).await,
-        }
+    /// Has the follower leave a signed request alone while somebody hands it over.
+    pub(crate) fn on_the_way(self: &Arc<Self>, request: RequestId) -> OnTheWay {
+        lock(&self.follower.on_the_way).insert(request);
+        OnTheWay { app: Arc::clone(self), request }
     }
 
-    async fn included(
+    /// Hands over what was signed and reached no chain: a stop or an endpoint came between.
+    async fn hand_over_again(&self, signed: Vec<RequestRow>) {
+        let left = |row: &RequestRow| !lock(&self.follower.on_the_way).contains(&row.intent.request);
+        let left: Vec<_> = signed.into_iter().filter(left).collect();
+        let sent = futures_util::stream::iter(left).map(|row| async move {
+            if let Err(error) = self.request_broadcast(&row).await {
+                not_followed(row.intent.request, &error);
+            }
+        });
+        sent.buffer_unordered(AT_A_TIME).collect::<()>().await;
+    }
+
+    /// Looks where these are. Returns those that need no other look before the next block.
+    async fn look(
+        &self,
+        entry: &ChainEntry,
+        head: u64,
+        waiting: Vec<RequestRow>,
+    ) -> Result<Vec<RequestId>, Error> {
+        let hashes: Vec<[u8; 32]> = waiting.iter().map(hash_of).collect::<Result<_, _>>()?;
+        let unreachable = |error| Error::ChainUnreachable(entry.view.chain_id, error);
+        let inclusions = entry.chain.inclusions(&hashes).await.map_err(unreachable)?;
+        let (mut found, mut missing, mut looked) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, inclusion) in waiting.into_iter().zip(inclusions) {
+            let request = row.intent.request;
+            match inclusion {
+                Ok(Some(inclusion)) => {
+                    lock(&self.follower.gone).remove(&request);
+                    found.extend(self.found(entry, head, &row, &inclusion)?.map(|found| (request, found)));
+                    looked.push(request);
+                }
+                Ok(None) => missing.push(row),
+                Err(error) => not_followed(request, &unreachable(error)),
+            }
+        }
+        self.note(found).await?;
+        let searched = futures_util::stream::iter(missing).map(|row| async move {
+            let request = row.intent.request;
+            let missed = self.not_included(entry, &row).await;
+            missed.map_err(|error| not_followed(request, &error)).ok().map(|()| request)
+        });
+        looked.extend(
+            searched.buffer_unordered(AT_A_TIME).filter_map(async |one| one).collect::<Vec<_>>().await,
+        );
+        Ok(looked)
+    }
+
+    /// Notes what was found, all in one write, and tells whoever waits for it.
+    async fn note(&self, found: Vec<(RequestId, Found)>) -> Result<(), Error> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let now = self.now();
+        for (request, found) in self.stored(move |store| store.request_found(found, now)).await? {
+            self.bells.ring(request);
+            match found {
+                Found::Mined { block, .. } => {
+                    tracing::info!(%request, block, "mined");
+                    crash_point!("server.mined");
+                }
+                Found::Settled(Settlement { status, block, .. }) => {
+                    tracing::info!(%request, %status, block, "settled");
+                    crash_point!("server.settled");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a block that has the transaction means for its request; nothing while that may change.
+    fn found(
         &self,
         entry: &ChainEntry,
         head: u64,
         row: &RequestRow,
         inclusion: &Inclusion,
-    ) -> Result<(), Error> {
-        let (request, block, now) = (row.intent.request, inclusion.block_number, self.now());
-        lock(&self.follower.gone).remove(&request);
+    ) -> Result<Option<Found>, Error> {
+        let block = inclusion.block_number;
         let deep = head.saturating_sub(block) >= u64::from(entry.view.confirmations);
-        let settlement = match (inclusion.succeeded, deep) {
-            (true, false) => {
-                if self.stored(move |store| store.request_mined(request, block, now)).await? {
-                    self.bells.ring(request);
-                    tracing::info!(%request, block, "mined");
-                }
-                crash_point!("server.mined");
-                return Ok(());
-            }
-            // A failure ends the request, so it must be past undoing.
-            (false, false) => return Ok(()),
-            (true, true) => (Status::Final, None),
-            (false, true) => (
-                Status::Reverted,
-                Some(format!("the chain undid it in block {block}; only the fee was paid")),
-            ),
+        let settled = |status, reason| {
+            let signers = self.signer_names(row)?;
+            Ok(Some(Found::Settled(Settlement { status, block, reason, signers })))
         };
-        let (status, reason) = settlement;
-        let settlement = Settlement { status, block, reason, signers: self.signer_names(row).await? };
-        if self.stored(move |store| store.request_settle(request, &settlement, now)).await? {
-            self.bells.ring(request);
-            tracing::info!(%request, %status, block, "settled");
+        match (inclusion.succeeded, deep) {
+            (true, false) if row.status == Status::Mined && row.block == Some(block) => Ok(None),
+            (true, false) => Ok(Some(Found::Mined { block, signers: self.signer_names(row)? })),
+            // A failure ends the request, so it must be past undoing.
+            (false, false) => Ok(None),
+            (true, true) => settled(Status::Final, None),
+            (false, true) => {
+                let reason = format!("the chain undid it in block {block}; only the fee was paid");
+                settled(Status::Reverted, Some(reason))
+            }
         }
-        crash_point!("server.settled");
-        Ok(())
     }
 
     /// Who signed together, for the receipt.
-    async fn signer_names(&self, row: &RequestRow) -> Result<Vec<PartyName>, Error> {
+    pub(crate) fn signer_names(&self, row: &RequestRow) -> Result<Vec<PartyName>, Error> {
         let charter = self.charter(row.intent.account)?;
         let parties = row.signers.iter().filter_map(|index| charter.document.terms.party_at(*index));
         Ok(parties.map(|card| card.party.clone()).collect())
     }
 
     /// Not in a block, or not any more: the same bytes are handed over again if nobody knows them.
-    async fn not_included(&self, entry: &ChainEntry, hash: [u8; 32], row: &RequestRow) -> Result<(), Error> {
-        let (request, now) = (row.intent.request, self.now());
+    async fn not_included(&self, entry: &ChainEntry, row: &RequestRow) -> Result<(), Error> {
+        let (request, now, hash) = (row.intent.request, self.now(), hash_of(row)?);
         if row.status == Status::Mined {
             tracing::warn!(%request, "the block of a transaction was undone");
             self.stored(move |store| store.request_unmined(request, now)).await?;
@@ -219,4 +307,14 @@ impl Coordinator {
         );
         self.request_end(request, Status::Refused, reason).await
     }
+}
+
+fn hash_of(row: &RequestRow) -> Result<[u8; 32], Error> {
+    let hash = row.transaction_hash.as_ref().and_then(|hash| hash.0.as_slice().try_into().ok());
+    hash.ok_or(Error::Corrupt("a submitted request without its hash"))
+}
+
+fn not_followed(request: RequestId, error: &Error) {
+    let detail = error.internal();
+    tracing::warn!(%request, %error, detail, "a transaction cannot be followed now");
 }

@@ -44,6 +44,7 @@ impl Coordinator {
                 return Ok(());
             }
         };
+        let way = self.on_the_way(request);
         let (now, hash) = (self.now(), HexBytes(signed.hash.to_vec()));
         let raw = HexBytes(signed.raw.clone());
         let kept = self.stored(move |store| store.request_signed(request, &raw, &hash, now)).await?;
@@ -52,22 +53,16 @@ impl Coordinator {
         self.sessions.tell(request, Word::Signed);
         if kept {
             let this = Arc::clone(self);
-            self.spawn(async move { this.settle(request, &signed).await });
+            let row = RequestRow { status: Status::Signed, reason: None, ..row };
+            self.spawn(async move {
+                if let Err(error) = this.hand_over(&row, &signed).await {
+                    let detail = error.internal();
+                    tracing::warn!(%request, %error, detail, "not handed over yet; it will be tried again");
+                }
+                drop(way);
+            });
         }
         Ok(())
-    }
-
-    /// Hands over what is signed.
-    async fn settle(&self, request: RequestId, signed: &SignedTransaction) {
-        let settled = async {
-            let row = self.looked(|store| store.request_show(request))?;
-            let Some(row) = row else { return Ok(()) };
-            self.hand_over(&row, signed).await
-        };
-        if let Err(error) = settled.await {
-            let detail = error.internal();
-            tracing::warn!(%request, %error, detail, "not handed over yet; it will be tried again");
-        }
     }
 
     /// Hands the stored bytes to the chain: the same bytes however often, never others.
@@ -87,7 +82,8 @@ impl Coordinator {
         let now = self.now();
         match broadcast {
             Broadcast::Accepted | Broadcast::AlreadyKnown => {
-                self.stored(move |store| store.request_submitted(request, now)).await?;
+                let signers = self.signer_names(row)?;
+                self.stored(move |store| store.request_submitted(request, &signers, now)).await?;
                 self.bells.ring(request);
                 crash_point!("server.submitted");
                 self.follow_soon(chain_id);

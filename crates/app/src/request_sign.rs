@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cohold_api::RequestView;
-use cohold_model::charter::Charter;
 use cohold_model::receipt::Status;
-use cohold_model::{Document as _, IdentityKey, PartyIndex, PartyName, RequestId, SessionId, Signed};
+use cohold_model::{IdentityKey, PartyIndex, PartyName, RequestId, SessionId};
 use cohold_party::Refusal;
 use cohold_party::refusal::Code;
 use cohold_party::wire::{SignOrder, ToParty};
@@ -17,6 +16,7 @@ use cohold_store::server::{RequestRow, Turn};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::charters::InForce;
 use crate::coordinator::{Coordinator, lock};
 use crate::error::Error;
 use crate::signers::{Hindrances, choose, possible};
@@ -78,7 +78,7 @@ enum Ended {
 /// One request on its way to a signature.
 struct Signing {
     coordinator: Arc<Coordinator>,
-    charter: Arc<Signed<Charter>>,
+    charter: Arc<InForce>,
     words: mpsc::Receiver<Word>,
     hindrances: Hindrances,
     /// Parties that said they do not know the charter, and were sent it.
@@ -87,12 +87,13 @@ struct Signing {
 }
 
 impl Coordinator {
-    /// Has an approved request signed in the background, unless that is under way.
-    pub(crate) fn sign_begin(self: &Arc<Self>, request: RequestId) {
+    /// Has an approved request signed in the background, unless that is under way. `approved` is its row,
+    /// from whoever has just approved it.
+    pub(crate) fn sign_begin(self: &Arc<Self>, request: RequestId, approved: Option<RequestRow>) {
         let Some(words) = self.sessions.open(request) else { return };
         let this = Arc::clone(self);
         self.spawn(async move {
-            if let Err(error) = this.sign(request, words).await {
+            if let Err(error) = this.sign(request, words, approved).await {
                 let detail = error.internal();
                 tracing::error!(%request, %error, detail, "signing was cut off; a restart takes it up");
             }
@@ -100,8 +101,20 @@ impl Coordinator {
         });
     }
 
-    async fn sign(self: &Arc<Self>, request: RequestId, words: mpsc::Receiver<Word>) -> Result<(), Error> {
-        let Some(row) = self.looked(|store| store.request_show(request))? else { return Ok(()) };
+    async fn sign(
+        self: &Arc<Self>,
+        request: RequestId,
+        words: mpsc::Receiver<Word>,
+        approved: Option<RequestRow>,
+    ) -> Result<(), Error> {
+        let begun = approved.as_ref().is_some_and(|row| row.attempt > 0);
+        let row = match approved {
+            Some(row) => row,
+            None => match self.looked(|store| store.request_show(request))? {
+                Some(row) => row,
+                None => return Ok(()),
+            },
+        };
         let charter = self.charter(row.intent.account)?;
         let mut signing = Signing {
             coordinator: Arc::clone(self),
@@ -111,6 +124,10 @@ impl Coordinator {
             reminded: BTreeSet::new(),
             backoff: BACKOFF_FIRST,
         };
+        // The session that was counted with the approval; no other can have been meanwhile.
+        if begun && !signing.attempt(row).await? {
+            return Ok(());
+        }
         while let Some(row) = self.looked(|store| store.request_show(request))? {
             if row.status != Status::Approved || !signing.step(row).await? {
                 return Ok(());
@@ -151,7 +168,7 @@ impl Coordinator {
 
 impl Signing {
     /// One session, or the end. Whether to go on.
-    async fn step(&mut self, row: RequestRow) -> Result<bool, Error> {
+    async fn step(&mut self, mut row: RequestRow) -> Result<bool, Error> {
         let (app, request) = (Arc::clone(&self.coordinator), row.intent.request);
         if row.intent.expires_at <= app.now() {
             let why = row.reason.as_deref().unwrap_or("the signers did not come together in time");
@@ -191,12 +208,19 @@ impl Signing {
         if !counted {
             return Ok(false);
         }
+        (row.attempt, row.signers) = (attempt, signers);
+        self.attempt(row).await
+    }
+
+    /// The session that the row counts. Whether to go on.
+    async fn attempt(&mut self, row: RequestRow) -> Result<bool, Error> {
+        let (app, request, attempt) = (Arc::clone(&self.coordinator), row.intent.request, row.attempt);
         let order = SignOrder {
             charter: self.charter.document.digest(),
             intent: row.intent,
             plan: row.plan,
             approvals: row.approvals,
-            signers,
+            signers: row.signers,
             attempt,
         };
         match self.session(order).await {
@@ -316,7 +340,7 @@ impl Signing {
                     }
                     // The charter was on its way to a party that was away; it is sent once more.
                     Code::Charter if self.reminded.insert(index) => {
-                        let charter = (*self.charter).clone();
+                        let charter = self.charter.signed();
                         self.coordinator.tell(&by, &ToParty::Charter { charter }).await;
                         Ended::Broken(why)
                     }

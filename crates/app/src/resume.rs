@@ -45,7 +45,7 @@ impl Coordinator {
             tracing::info!(expired, "requests expired without approval");
         }
         for request in self.stored(|store| store.request_list_approved(TURN_MAX)).await? {
-            self.sign_begin(request);
+            self.sign_begin(request, None);
         }
         Ok(())
     }

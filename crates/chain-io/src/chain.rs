@@ -5,15 +5,18 @@ use cohold_chain_evm::Address;
 use cohold_chain_evm::effect::Call;
 use cohold_model::{Amount, HexBytes};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
 use crate::facts::Recent;
 use crate::quantity::{Fixed, Quantity, quantity};
-use crate::rpc::{Repeat, Rpc, RpcError};
+use crate::rpc::{Read, Repeat, Rpc, RpcError};
 
 /// The tip where an endpoint suggests none: 1 gwei per gas.
 const PRIORITY_FEE_FALLBACK: u128 = 1_000_000_000;
+
+const RECEIPT: &str = "eth_getTransactionReceipt";
 
 /// A chain behind one endpoint.
 #[derive(Debug, Clone)]
@@ -175,11 +178,6 @@ impl Chain {
         }
     }
 
-    /// Gas that a call from an account would use now.
-    pub async fn gas_estimate(&self, from: Address, call: &Call) -> Result<u64, RpcError> {
-        self.number("eth_estimateGas", json!([call_object(Some(from), call)])).await
-    }
-
     /// What a call would return in the newest block; nothing is sent to the chain.
     pub async fn call(&self, call: &Call) -> Result<Vec<u8>, RpcError> {
         let answer: HexBytes = self.read("eth_call", json!([call_object(None, call), "latest"])).await?;
@@ -188,8 +186,24 @@ impl Chain {
 
     /// How a transaction stands in a block, or none while it is in none.
     pub async fn inclusion(&self, hash: &[u8; 32]) -> Result<Option<Inclusion>, RpcError> {
-        let method = "eth_getTransactionReceipt";
-        let answer: Option<ReceiptAnswer> = self.read(method, json!([HexBytes(hash.to_vec())])).await?;
+        let read = receipt_read(hash);
+        self.receipt(hash, self.read(read.method, read.params).await?)
+    }
+
+    /// The same for many transactions, in their order, asked together.
+    pub async fn inclusions(
+        &self,
+        hashes: &[[u8; 32]],
+    ) -> Result<Vec<Result<Option<Inclusion>, RpcError>>, RpcError> {
+        let reads: Vec<Read> = hashes.iter().map(receipt_read).collect();
+        let answers = self.rpc.read_all(&reads).await?;
+        let receipt =
+            |(hash, answer): (_, Result<Value, RpcError>)| self.receipt(hash, self.typed(RECEIPT, answer)?);
+        Ok(hashes.iter().zip(answers).map(receipt).collect())
+    }
+
+    fn receipt(&self, hash: &[u8; 32], answer: Option<ReceiptAnswer>) -> Result<Option<Inclusion>, RpcError> {
+        let method = RECEIPT;
         let Some(receipt) = answer else { return Ok(None) };
         let succeeded = match receipt.status.0 {
             0 => false,
@@ -227,20 +241,29 @@ impl Chain {
         self.read::<Quantity<T>>(method, params).await.map(|number| number.0)
     }
 
-    async fn read<T: serde::de::DeserializeOwned>(
+    /// One answer of several.
+    pub(crate) fn typed<T: DeserializeOwned>(
         &self,
         method: &'static str,
-        params: Value,
+        answer: Result<Value, RpcError>,
     ) -> Result<T, RpcError> {
+        answer.and_then(|value| serde_json::from_value(value).map_err(|_| self.malformed(method)))
+    }
+
+    async fn read<T: DeserializeOwned>(&self, method: &'static str, params: Value) -> Result<T, RpcError> {
         self.rpc.request(method, params, Repeat::Safe).await
     }
 
     pub(crate) fn malformed(&self, method: &'static str) -> RpcError {
-        RpcError::Malformed { endpoint: self.rpc.endpoint().clone(), method }
+        self.rpc.malformed(method)
     }
 }
 
-fn call_object(from: Option<Address>, call: &Call) -> Value {
+fn receipt_read(hash: &[u8; 32]) -> Read {
+    Read { method: RECEIPT, params: json!([HexBytes(hash.to_vec())]) }
+}
+
+pub(crate) fn call_object(from: Option<Address>, call: &Call) -> Value {
     let mut object = json!({
         "to": call.to,
         "value": quantity(call.value.0),

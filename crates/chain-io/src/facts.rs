@@ -3,14 +3,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use cohold_chain_evm::effect::IntentError;
+use cohold_chain_evm::effect::{Call, IntentError};
 use cohold_chain_evm::plan::{Funds, FundsError, check_funds};
 use cohold_chain_evm::{Address, Effect, Facts};
 use cohold_model::{Amount, Intent};
+use serde_json::json;
 
-use crate::chain::{BlockTag, Chain};
+use crate::chain::{BlockTag, Chain, call_object};
 use crate::erc20::TokenError;
-use crate::rpc::RpcError;
+use crate::quantity::Quantity;
+use crate::rpc::{Read, RpcError};
 
 /// Why a transfer cannot be planned at this endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,18 +61,35 @@ impl Chain {
             return Err(FactsError::Chain { endpoint, found: chain_id, wanted: intent.chain_id });
         }
         let base_fee_per_gas = base_fee_per_gas.ok_or(FactsError::NoBaseFee(chain_id))?;
-        let (nonce, native) = tokio::try_join!(self.nonce_pending(from), self.balance(from))?;
         let token = match effect.token() {
             Some(token) => self.token_balance(token, from).await?,
             None => Amount::ZERO,
         };
-        let funds = Funds { native, token };
+        let standing = self.standing(from, &effect.call()).await?;
+        let (nonce, funds) = (standing.nonce, Funds { native: standing.balance, token });
+        // Before the estimate is looked at: what is missing says more than that a transfer would fail.
         check_funds(&effect, &funds, Amount::ZERO)?;
-        let gas_estimate = match self.gas_estimate(from, &effect.call()).await {
+        let gas_estimate = match standing.gas_estimate {
             Err(RpcError::Refused { reason, .. }) => return Err(FactsError::WouldFail(reason)),
             answer => answer?,
         };
         Ok(Facts { chain_id, nonce, base_fee_per_gas, max_priority_fee_per_gas, gas_estimate, funds })
+    }
+
+    /// What concerns the account alone, asked together.
+    async fn standing(&self, from: Address, call: &Call) -> Result<Standing, RpcError> {
+        let reads = [
+            Read { method: COUNT, params: json!([from, "pending"]) },
+            Read { method: BALANCE, params: json!([from, "latest"]) },
+            Read { method: ESTIMATE, params: json!([call_object(Some(from), call)]) },
+        ];
+        let answers = self.rpc.read_all(&reads).await?;
+        let [count, balance, estimate] = answers.try_into().map_err(|_| self.malformed(COUNT))?;
+        Ok(Standing {
+            nonce: self.typed::<Quantity<_>>(COUNT, count)?.0,
+            balance: Amount(self.typed::<Quantity<_>>(BALANCE, balance)?.0),
+            gas_estimate: self.typed::<Quantity<_>>(ESTIMATE, estimate).map(|gas| gas.0),
+        })
     }
 
     /// What is the same for all accounts, a moment old at most.
@@ -85,6 +104,18 @@ impl Chain {
         self.recent.keep(state);
         Ok(state)
     }
+}
+
+const COUNT: &str = "eth_getTransactionCount";
+const BALANCE: &str = "eth_getBalance";
+const ESTIMATE: &str = "eth_estimateGas";
+
+/// How an account stands.
+struct Standing {
+    nonce: u64,
+    balance: Amount,
+    /// What the call would use now, or why it would fail.
+    gas_estimate: Result<u64, RpcError>,
 }
 
 /// How long the chain's fees are taken for current. Blocks come more slowly on most chains, and plans

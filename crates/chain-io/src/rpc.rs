@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
 
+mod batch;
+
+pub use batch::{Answers, BATCH_MAX, Read};
+
 /// The most bytes of an answer.
 pub const ANSWER_BYTES_MAX: usize = 5 << 20;
 
@@ -25,6 +29,7 @@ const RETRY_DELAYS: [Duration; 2] = [Duration::from_millis(100), Duration::from_
 pub struct Rpc {
     endpoint: Endpoint,
     client: Client,
+    single: batch::Single,
 }
 
 /// Why an endpoint gave no answer.
@@ -148,7 +153,7 @@ impl Rpc {
             )
         };
         let client = builder.build().map_err(tls)?;
-        Ok(Self { endpoint, client })
+        Ok(Self { endpoint, client, single: batch::Single::default() })
     }
 
     /// The endpoint that is asked.
@@ -165,9 +170,25 @@ impl Rpc {
         repeat: Repeat,
     ) -> Result<T, RpcError> {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let (status, body) = self.post(method, &body, repeat).await?;
+        let value = match serde_json::from_slice::<Answer>(&body) {
+            Ok(Answer { error: None, .. }) if !status.is_success() => Err(self.status(method, status)),
+            Ok(answer) => self.answer(method, answer),
+            Err(_) if !status.is_success() => Err(self.status(method, status)),
+            Err(_) => Err(self.malformed(method)),
+        };
+        serde_json::from_value(value?).map_err(|_| self.malformed(method))
+    }
+
+    async fn post(
+        &self,
+        method: &'static str,
+        body: &Value,
+        repeat: Repeat,
+    ) -> Result<(StatusCode, Vec<u8>), RpcError> {
         let mut delays = RETRY_DELAYS.iter();
         let response = loop {
-            let sent = self.client.post(self.endpoint.danger_url().clone()).json(&body).send().await;
+            let sent = self.client.post(self.endpoint.danger_url().clone()).json(body).send().await;
             match (sent, repeat, delays.as_slice().first()) {
                 (Ok(response), _, _) => break response,
                 (Err(error), Repeat::Safe, Some(delay)) if !error.is_timeout() || error.is_connect() => {
@@ -177,33 +198,28 @@ impl Rpc {
                 (Err(error), _, _) => return Err(self.failure(method, &error)),
             }
         };
-        let status = response.status();
-        let body = self.read(method, response).await?;
-        self.result(method, status, &body)
+        Ok((response.status(), self.read(method, response).await?))
     }
 
-    fn result<T: DeserializeOwned>(
-        &self,
-        method: &'static str,
-        status: StatusCode,
-        body: &[u8],
-    ) -> Result<T, RpcError> {
-        let malformed = || RpcError::Malformed { endpoint: self.endpoint.clone(), method };
-        match serde_json::from_slice::<Answer>(body) {
-            Ok(Answer { error: Some(refusal), .. }) => Err(RpcError::Refused {
+    fn answer(&self, method: &'static str, answer: Answer) -> Result<Value, RpcError> {
+        match answer {
+            Answer { error: Some(refusal), .. } => Err(RpcError::Refused {
                 endpoint: self.endpoint.clone(),
                 method,
                 code: refusal.code,
                 reason: self.endpoint.redacted(&refusal.message, REASON_LENGTH_MAX),
             }),
-            _ if !status.is_success() => {
-                Err(RpcError::Status { endpoint: self.endpoint.clone(), method, status: status.as_u16() })
-            }
-            Ok(Answer { result: Some(result), .. }) => {
-                serde_json::from_value(result).map_err(|_| malformed())
-            }
-            Ok(Answer { result: None, .. }) | Err(_) => Err(malformed()),
+            Answer { result: Some(result), .. } => Ok(result),
+            Answer { result: None, .. } => Err(self.malformed(method)),
         }
+    }
+
+    fn status(&self, method: &'static str, status: StatusCode) -> RpcError {
+        RpcError::Status { endpoint: self.endpoint.clone(), method, status: status.as_u16() }
+    }
+
+    pub(crate) fn malformed(&self, method: &'static str) -> RpcError {
+        RpcError::Malformed { endpoint: self.endpoint.clone(), method }
     }
 
     async fn read(&self, method: &'static str, mut response: Response) -> Result<Vec<u8>, RpcError> {

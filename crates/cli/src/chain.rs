@@ -130,6 +130,13 @@ pub(crate) async fn fund_token(
     Ok(())
 }
 
+/// Has the local chain make a block every so many seconds, as other chains do, instead of one for each
+/// transaction.
+pub(crate) async fn mine_every(chain: &Chain, seconds: u64) -> anyhow::Result<()> {
+    let _: Value = chain.rpc().request("evm_setIntervalMining", json!([seconds]), Repeat::Never).await?;
+    Ok(())
+}
+
 /// Deploys the test token; its whole supply goes to the treasurer.
 pub(crate) async fn deploy_token(chain: &Chain) -> anyhow::Result<Address> {
     let artifact: Value = serde_json::from_str(ARTIFACT)?;

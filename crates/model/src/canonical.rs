@@ -22,6 +22,35 @@ pub trait Document: Serialize + DeserializeOwned {
     }
 }
 
+/// A document and its digest, computed once: it cannot change any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hashed<T> {
+    document: T,
+    digest: Digest,
+}
+
+impl<T: Document> Hashed<T> {
+    /// Computes the document's digest.
+    pub fn new(document: T) -> Self {
+        Self { digest: document.digest(), document }
+    }
+}
+
+impl<T> Hashed<T> {
+    /// The digest, as [`Document::digest`] gives it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+impl<T> std::ops::Deref for Hashed<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.document
+    }
+}
+
 /// SHA-256 of `len(tag) ‖ tag ‖ len(body) ‖ body`, lengths as 64-bit big-endian numbers, body in
 /// canonical JSON.
 pub fn digest<T: Serialize>(tag: &str, value: &T) -> Digest {

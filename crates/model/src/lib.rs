@@ -18,7 +18,7 @@ pub mod reshare;
 pub mod statement;
 
 pub use amount::Amount;
-pub use canonical::{Digest, Document, HexBytes, Signed};
+pub use canonical::{Digest, Document, Hashed, HexBytes, Signed};
 pub use change::{Change, Consent};
 pub use charter::Charter;
 pub use identity::{IdentityKey, IdentitySecret, SealKey, Signature};

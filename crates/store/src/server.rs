@@ -17,7 +17,7 @@ use rusqlite::{Connection, Params, Row};
 pub use accounts::{AccountRow, AccountState};
 pub use certificates::{CertificateRow, Issued};
 pub use ledger::LedgerError;
-pub use progress::Settlement;
+pub use progress::{Found, Settlement};
 pub use requests::{ApproveOutcome, OPEN_REQUESTS_MAX, RequestRow, Submission, Turn};
 
 use crate::database::{Database, Fail, StoreError};

@@ -157,6 +157,49 @@ async fn a_used_nonce_is_ours_or_another_ones() {
     assert!(matches!(found, Err(RpcError::Malformed { .. })), "{found:?}");
 }
 
+fn body(body: &str) -> Vec<u8> {
+    http("200 OK", "", body)
+}
+
+#[tokio::test]
+async fn answers_of_a_batch_are_told_apart_by_their_numbers() {
+    let refused = r#"{"id":1,"error":{"code":-32000,"message":"no"}}"#;
+    let local =
+        Local::start(vec![body(&format!(r#"[{{"id":2,"result":null}},{refused},{{"id":0,"result":7}}]"#))])
+            .await;
+    let found = chain(&local.url).inclusions(&[[1; 32], [2; 32], [3; 32]]).await.unwrap();
+    assert_eq!(local.served(), 1);
+    let [Err(RpcError::Malformed { .. }), Err(RpcError::Refused { .. }), Ok(None)] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+}
+
+#[tokio::test]
+async fn an_endpoint_without_batches_is_asked_one_by_one_ever_after() {
+    for no in [
+        refusal("batches are not supported"),
+        http("400 Bad Request", "", "what?"),
+        body(r#"[{"id":0,"result":null}]"#),
+        body(r#"[{"id":0,"result":null},{"id":0,"result":null}]"#),
+        body("[]"),
+    ] {
+        let local = Local::start(vec![no, result("null")]).await;
+        let chain = chain(&local.url);
+        for served in [3, 5] {
+            assert_eq!(chain.inclusions(&[[1; 32], [2; 32]]).await, Ok(vec![Ok(None), Ok(None)]));
+            assert_eq!(local.served(), served);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_busy_is_not_asked_more_often() {
+    let local = Local::start(vec![http("429 Too Many Requests", "", "sorry")]).await;
+    let found = chain(&local.url).inclusions(&[[1; 32], [2; 32]]).await;
+    assert!(matches!(found, Err(RpcError::Status { status: 429, .. })), "{found:?}");
+    assert_eq!(local.served(), 1);
+}
+
 #[tokio::test]
 async fn a_receipt_of_another_transaction_is_refused() {
     let receipt = |hash: &str, status: &str| {

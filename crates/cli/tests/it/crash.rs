@@ -81,9 +81,6 @@ fn the_server_crashes_while_it_pays() {
         "server.request-approve.before",
         "server.request-approve.after",
         "server.approved",
-        "server.request-attempt.before",
-        "server.request-attempt.after",
-        "server.attempt",
         "server.request-signed.before",
         "server.request-signed.after",
         "server.signed",
@@ -105,6 +102,25 @@ fn the_server_crashes_while_it_pays() {
         world.assert_paid_once(&account, &to, nonce, &paid);
         assert_same(&world, &account, &to, &request, &paid);
         world.assert_paid_once(&account, &to, nonce, &paid);
+    }
+}
+
+/// The first session is counted with the approval; only after a stop another one is.
+#[test]
+fn the_server_crashes_while_it_counts_another_session() {
+    let Some(mut world) = World::start() else { return };
+    let account = world.funded();
+    for point in ["server.request-attempt.before", "server.request-attempt.after", "server.attempt"] {
+        let (to, request, nonce) = (new_address(), new_request(), world.chain.nonce(&account.address));
+        world.server_restart(Some("server.approved"));
+        let pay = world.pay(&account, &to, &request).begin();
+        world.server_crashed("server.approved");
+        world.server_start(Some(point));
+        world.server_crashed(point);
+        world.server_start(None);
+        let paid = pay.end().done();
+        world.assert_paid_once(&account, &to, nonce, &paid);
+        assert_same(&world, &account, &to, &request, &paid);
     }
 }
 

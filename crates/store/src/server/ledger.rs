@@ -2,11 +2,11 @@
 
 use cohold_model::intent::Approval;
 use cohold_model::receipt::Receipt;
-use cohold_model::{AccountId, Digest, Document as _, PartyName, RequestId, Signed};
+use cohold_model::{AccountId, Digest, Document as _, PartyName, Signed};
 use rusqlite::{Connection, Row, params};
 
 use super::accounts::{AccountState, account_show};
-use super::requests::{RequestRow, expect};
+use super::requests::RequestRow;
 use super::{ServerStore, all, change, first, integer, number};
 use crate::database::{Fail, StoreError, from_text, seconds, to_text};
 
@@ -72,14 +72,9 @@ impl ServerStore {
 /// Appends the receipt of what a request came to.
 pub(super) fn receipt_append(
     tx: &Connection,
-    request: RequestId,
-    signers: Option<&[PartyName]>,
+    row: &RequestRow,
+    signers: &[PartyName],
 ) -> Result<(), Fail<StoreError>> {
-    let row = expect(tx, request)?;
-    let signers = match signers {
-        Some(signers) => signers.to_vec(),
-        None => signer_names(tx, &row)?,
-    };
     let (last, previous) = head(tx, None)?.unwrap_or((0, Digest([0; 32])));
     let receipt = Receipt {
         number: last.saturating_add(1),
@@ -88,7 +83,7 @@ pub(super) fn receipt_append(
         account: row.intent.account,
         plan: row.plan.digest(),
         approvers: approvers(&row.approvals),
-        signers,
+        signers: signers.to_vec(),
         transaction: row.transaction.clone().unwrap_or_default(),
         transaction_hash: row.transaction_hash.clone().unwrap_or_default(),
         status: row.status,
@@ -129,7 +124,7 @@ fn approvers(approvals: &[Signed<Approval>]) -> Vec<PartyName> {
 }
 
 /// The signers' names, as the charter has them.
-fn signer_names(tx: &Connection, row: &RequestRow) -> Result<Vec<PartyName>, Fail<StoreError>> {
+pub(super) fn signer_names(tx: &Connection, row: &RequestRow) -> Result<Vec<PartyName>, Fail<StoreError>> {
     let account = account_show(tx, row.intent.account)?;
     let Some(AccountState::Active(charter)) = account.map(|account| account.state) else {
         return Ok(Vec::new());

@@ -27,6 +27,20 @@ pub struct Settlement {
     pub signers: Vec<PartyName>,
 }
 
+/// What a chain says of a transaction that it has in a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It succeeded, in a block that may be undone yet.
+    Mined {
+        /// The block.
+        block: u64,
+        /// Who signed together, for the receipt.
+        signers: Vec<PartyName>,
+    },
+    /// It ended.
+    Settled(Settlement),
+}
+
 /// One step; what is none is cleared.
 struct Step<'a> {
     to: Status,
@@ -76,15 +90,20 @@ impl ServerStore {
         Ok(signed)
     }
 
-    /// A chain endpoint has the transaction. Whether this was news.
-    pub fn request_submitted(&self, request: RequestId, now: u64) -> Result<bool, StoreError> {
+    /// A chain endpoint has the transaction. Whether this was news; `signers` are for the receipt.
+    pub fn request_submitted(
+        &self,
+        request: RequestId,
+        signers: &[PartyName],
+        now: u64,
+    ) -> Result<bool, StoreError> {
         let moved = self.database.write(|tx| {
             let row = expect(tx, request)?;
             if row.status != Status::Signed {
                 return Ok(false);
             }
-            step(tx, &row, &Step { to: Status::Submitted, block: None, reason: None, now })?;
-            ledger::receipt_append(tx, request, None)?;
+            let row = step(tx, row, &Step { to: Status::Submitted, block: None, reason: None, now })?;
+            ledger::receipt_append(tx, &row, signers)?;
             crash_point!("server.request-submitted.before");
             Ok::<_, Fail<StoreError>>(true)
         })?;
@@ -92,21 +111,34 @@ impl ServerStore {
         Ok(moved)
     }
 
-    /// A block has the transaction and says that it succeeded. Whether this was news.
-    pub fn request_mined(&self, request: RequestId, block: u64, now: u64) -> Result<bool, StoreError> {
-        let moved = self.database.write(|tx| {
-            let row = expect(tx, request)?;
-            let known = row.status == Status::Mined && row.block == Some(block);
-            if known || !may_follow(row.status, Status::Mined) {
-                return Ok(false);
+    /// Blocks have these transactions. Returns those of which this was news.
+    pub fn request_found(
+        &self,
+        found: Vec<(RequestId, Found)>,
+        now: u64,
+    ) -> Result<Vec<(RequestId, Found)>, StoreError> {
+        let news = self.database.write(|tx| {
+            let mut news = Vec::new();
+            for (request, found) in found {
+                let moved = match &found {
+                    Found::Mined { block, signers } => mined(tx, request, *block, signers, now)?,
+                    Found::Settled(settlement) => settle(tx, request, settlement, now)?,
+                };
+                news.extend(moved.then_some((request, found)));
             }
-            step(tx, &row, &Step { to: Status::Mined, block: Some(block), reason: None, now })?;
-            ledger::receipt_append(tx, request, None)?;
-            crash_point!("server.request-mined.before");
-            Ok::<_, Fail<StoreError>>(true)
+            Ok::<_, Fail<StoreError>>(news)
         })?;
-        crash_point!("server.request-mined.after");
-        Ok(moved)
+        for (_, found) in &news {
+            match found {
+                Found::Mined { .. } => {
+                    crash_point!("server.request-mined.after");
+                }
+                Found::Settled(_) => {
+                    crash_point!("server.request-settle.after");
+                }
+            }
+        }
+        Ok(news)
     }
 
     /// The chain undid the block that had the transaction. Whether this was news.
@@ -116,32 +148,9 @@ impl ServerStore {
             if row.status != Status::Mined {
                 return Ok(false);
             }
-            step(tx, &row, &Step { to: Status::Submitted, block: None, reason: None, now })?;
+            step(tx, row, &Step { to: Status::Submitted, block: None, reason: None, now })?;
             Ok::<_, Fail<StoreError>>(true)
         })
-    }
-
-    /// The transaction is in a block that will not be undone. Whether this was news.
-    pub fn request_settle(
-        &self,
-        request: RequestId,
-        settlement: &Settlement,
-        now: u64,
-    ) -> Result<bool, StoreError> {
-        let moved = self.database.write(|tx| {
-            let row = expect(tx, request)?;
-            let Settlement { status: to, block, reason, signers } = settlement;
-            let is_settled = matches!(to, Status::Final | Status::Reverted);
-            if !is_settled || !may_follow(row.status, *to) {
-                return Ok(false);
-            }
-            step(tx, &row, &Step { to: *to, block: Some(*block), reason: reason.as_deref(), now })?;
-            ledger::receipt_append(tx, request, Some(signers))?;
-            crash_point!("server.request-settle.before");
-            Ok::<_, Fail<StoreError>>(true)
-        })?;
-        crash_point!("server.request-settle.after");
-        Ok(moved)
     }
 
     /// Ends a request as refused or expired; its nonce is free again. A signed one can only end as
@@ -159,9 +168,10 @@ impl ServerStore {
             if !is_end || !may_follow(row.status, status) {
                 return Ok(false);
             }
-            step(tx, &row, &Step { to: status, block: None, reason: Some(reason), now })?;
+            let row = step(tx, row, &Step { to: status, block: None, reason: Some(reason), now })?;
             if row.transaction.is_some() {
-                ledger::receipt_append(tx, request, None)?;
+                let signers = ledger::signer_names(tx, &row)?;
+                ledger::receipt_append(tx, &row, &signers)?;
             }
             crash_point!("server.request-end.before");
             Ok::<_, Fail<StoreError>>(true)
@@ -184,7 +194,44 @@ impl ServerStore {
     }
 }
 
-fn step(tx: &Connection, row: &RequestRow, step: &Step<'_>) -> Result<(), Fail<StoreError>> {
+fn mined(
+    tx: &Connection,
+    request: RequestId,
+    block: u64,
+    signers: &[PartyName],
+    now: u64,
+) -> Result<bool, Fail<StoreError>> {
+    let row = expect(tx, request)?;
+    let known = row.status == Status::Mined && row.block == Some(block);
+    if known || !may_follow(row.status, Status::Mined) {
+        return Ok(false);
+    }
+    let row = step(tx, row, &Step { to: Status::Mined, block: Some(block), reason: None, now })?;
+    ledger::receipt_append(tx, &row, signers)?;
+    crash_point!("server.request-mined.before");
+    Ok(true)
+}
+
+fn settle(
+    tx: &Connection,
+    request: RequestId,
+    settlement: &Settlement,
+    now: u64,
+) -> Result<bool, Fail<StoreError>> {
+    let row = expect(tx, request)?;
+    let Settlement { status: to, block, reason, signers } = settlement;
+    let is_settled = matches!(to, Status::Final | Status::Reverted);
+    if !is_settled || !may_follow(row.status, *to) {
+        return Ok(false);
+    }
+    let row = step(tx, row, &Step { to: *to, block: Some(*block), reason: reason.as_deref(), now })?;
+    ledger::receipt_append(tx, &row, signers)?;
+    crash_point!("server.request-settle.before");
+    Ok(true)
+}
+
+/// Takes the step, and returns the row as it is from now on.
+fn step(tx: &Connection, row: RequestRow, step: &Step<'_>) -> Result<RequestRow, Fail<StoreError>> {
     let block = step.block.map(|block| integer("requests", block)).transpose()?;
     let request = row.intent.request.to_string();
     change(
@@ -192,7 +239,8 @@ fn step(tx: &Connection, row: &RequestRow, step: &Step<'_>) -> Result<(), Fail<S
         "UPDATE requests SET status = ?2, block = ?3, reason = ?4, updated_at = ?5 WHERE request = ?1",
         params![request, step.to.to_string(), block, step.reason, seconds(step.now)],
     )?;
-    Ok(())
+    let Step { to: status, block, reason, now } = *step;
+    Ok(RequestRow { status, block, reason: reason.map(str::to_owned), updated_at: now, ..row })
 }
 
 /// A status as it is written.

@@ -67,7 +67,8 @@ pub enum Submission {
 /// What became of an approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApproveOutcome {
-    /// It is stored, and the request may be signed.
+    /// It is stored, and the request may be signed. Where it is its turn at once, its first session is
+    /// counted with it, and the row says so.
     Approved(Box<RequestRow>),
     /// Another request holds the plan's nonce by now, or one before it was given back: this plan would
     /// not be mined in its turn.
@@ -136,20 +137,25 @@ impl ServerStore {
             if turn.taken || turn.before != turn.used {
                 return Ok(ApproveOutcome::NonceTaken);
             }
-            let approvals: Vec<_> = row.approvals.iter().chain([approval]).collect();
+            let before = in_turn(tx, request, u64::MAX)?;
+            let attempt = if before.before == before.used { 1 } else { 0 };
+            let approvals: Vec<_> = row.approvals.iter().chain([approval]).cloned().collect();
             change(
                 tx,
-                "UPDATE requests SET status = 'approved', approvals = ?2, signers = ?3, updated_at = ?4
-                 WHERE request = ?1",
+                "UPDATE requests SET status = 'approved', approvals = ?2, signers = ?3, attempt = ?4,
+                        updated_at = ?5 WHERE request = ?1",
                 params![
                     request.to_string(),
                     to_text("requests", &approvals)?,
                     to_text("requests", &signers)?,
+                    attempt,
                     seconds(now)
                 ],
             )?;
             crash_point!("server.request-approve.before");
-            Ok::<_, Fail<StoreError>>(ApproveOutcome::Approved(Box::new(expect(tx, request)?)))
+            let (status, signers, updated_at) = (Status::Approved, signers.to_vec(), now);
+            let row = RequestRow { status, approvals, signers, attempt, updated_at, ..row };
+            Ok::<_, Fail<StoreError>>(ApproveOutcome::Approved(Box::new(row)))
         })?;
         crash_point!("server.request-approve.after");
         Ok(outcome)

@@ -8,7 +8,7 @@ use cohold_model::receipt::Status;
 use cohold_model::statement::{Sealing, Statement};
 use cohold_model::{
     AccountId, Amount, Charter, Digest, Document as _, Epoch, HexBytes, IdentitySecret, PartyIndex,
-    RequestId, Signed,
+    PartyName, RequestId, Signed,
 };
 
 use super::*;
@@ -133,10 +133,25 @@ fn sign(store: &ServerStore, n: u32) -> Result<bool> {
     Ok(store.request_signed(request(n)?, &HexBytes(vec![9]), &HexBytes(vec![8; 32]), 12)?)
 }
 
+fn names() -> Result<Vec<PartyName>> {
+    Ok(vec!["device".parse()?, "other".parse()?])
+}
+
+fn submitted(store: &ServerStore, n: u32) -> Result<bool> {
+    Ok(store.request_submitted(request(n)?, &names()?, 13)?)
+}
+
+fn found(store: &ServerStore, n: u32, found: Found, now: u64) -> Result<bool> {
+    Ok(!store.request_found(vec![(request(n)?, found)], now)?.is_empty())
+}
+
+fn mined(store: &ServerStore, n: u32, block: u64, now: u64) -> Result<bool> {
+    found(store, n, Found::Mined { block, signers: names()? }, now)
+}
+
 fn settle(store: &ServerStore, n: u32, block: u64) -> Result<bool> {
-    let signers = vec!["device".parse()?, "other".parse()?];
-    let settlement = Settlement { status: Status::Final, block, reason: None, signers };
-    Ok(store.request_settle(request(n)?, &settlement, 15)?)
+    let settlement = Settlement { status: Status::Final, block, reason: None, signers: names()? };
+    found(store, n, Found::Settled(settlement), 15)
 }
 
 #[test]
@@ -238,7 +253,7 @@ fn an_endpoint_that_lags_and_one_that_is_ahead_give_no_nonce_twice() -> Result {
     submit(&store, 1, 5)?;
     approve(&store, 1)?;
     assert!(sign(&store, 1)?);
-    store.request_mined(request(1)?, 3, 13)?;
+    assert!(mined(&store, 1, 3, 13)?);
     assert_eq!(submit(&store, 2, 5)?.nonce, 6, "an endpoint behind the chain");
     assert_eq!(submit(&store, 3, 9)?.nonce, 9, "transactions from elsewhere");
     assert!(settle(&store, 1, 3)?);
@@ -250,10 +265,15 @@ fn an_endpoint_that_lags_and_one_that_is_ahead_give_no_nonce_twice() -> Result {
 #[test]
 fn sessions_are_counted_one_by_one() -> Result {
     let (_folder, store) = store()?;
-    submit(&store, 1, 0)?;
+    submit_at(&store, 1, 0, 10)?;
     assert!(!store.request_attempt(request(1)?, 1, &signers(), 12)?, "nothing is signed unapproved");
-    approve(&store, 1)?;
-    assert!(store.request_attempt(request(1)?, 1, &signers(), 12)?);
+    submit_at(&store, 2, 0, 10)?;
+    let ApproveOutcome::Approved(row) = approve(&store, 2)? else { return Err("not approved".into()) };
+    assert_eq!((row.nonce, row.attempt), (1, 0), "the request before may be approved yet");
+    assert!(store.request_attempt(request(2)?, 1, &signers(), 12)?);
+    let ApproveOutcome::Approved(row) = approve(&store, 1)? else { return Err("not approved".into()) };
+    assert_eq!(Some(&*row), store.request_show(request(1)?)?.as_ref());
+    assert_eq!(row.attempt, 1, "its first session is counted with the approval");
     assert!(!store.request_attempt(request(1)?, 1, &signers(), 12)?);
     assert!(!store.request_attempt(request(1)?, 3, &signers(), 12)?);
     store.request_note(request(1)?, "no answer", 12)?;
@@ -271,18 +291,18 @@ fn requests_only_move_forward_and_leave_receipts() -> Result {
     let (_folder, store) = store()?;
     submit(&store, 1, 0)?;
     let id = request(1)?;
-    assert!(!store.request_submitted(id, 12)? && !store.request_mined(id, 4, 12)?, "nothing is signed");
+    assert!(!submitted(&store, 1)? && !mined(&store, 1, 4, 12)?, "nothing is signed");
     assert!(!settle(&store, 1, 5)?);
     approve(&store, 1)?;
     sign(&store, 1)?;
-    assert!(store.request_submitted(id, 13)? && !store.request_submitted(id, 13)?);
-    assert!(store.request_mined(id, 4, 13)? && !store.request_mined(id, 4, 13)?);
-    assert!(!store.request_submitted(id, 13)?, "nothing moves back but by the chain");
+    assert!(submitted(&store, 1)? && !submitted(&store, 1)?);
+    assert!(mined(&store, 1, 4, 13)? && !mined(&store, 1, 4, 13)?);
+    assert!(!submitted(&store, 1)?, "nothing moves back but by the chain");
     assert!(store.request_unmined(id, 14)? && !store.request_unmined(id, 14)?);
-    assert!(store.request_mined(id, 5, 15)?);
+    assert!(mined(&store, 1, 5, 15)?);
     assert!(!store.request_end(id, Status::Refused, "gone", 15)?);
     assert!(settle(&store, 1, 5)? && !settle(&store, 1, 5)?);
-    assert!(!store.request_unmined(id, 16)? && !store.request_mined(id, 6, 16)?);
+    assert!(!store.request_unmined(id, 16)? && !mined(&store, 1, 6, 16)?);
 
     let receipts = store.receipt_list(None, 0, 10)?;
     let told: Vec<_> =
@@ -307,12 +327,29 @@ fn requests_only_move_forward_and_leave_receipts() -> Result {
 }
 
 #[test]
+fn what_a_block_has_is_noted_together_and_news_is_told_apart() -> Result {
+    let (_folder, store) = store()?;
+    for n in 1..=3 {
+        submit(&store, n, 0)?;
+        approve(&store, n)?;
+        sign(&store, n)?;
+        submitted(&store, n)?;
+    }
+    mined(&store, 2, 7, 14)?;
+    let in_block = |n| -> Result<_> { Ok((request(n)?, Found::Mined { block: 7, signers: names()? })) };
+    let news = store.request_found(vec![in_block(1)?, in_block(2)?, in_block(3)?], 15)?;
+    assert_eq!(news, [in_block(1)?, in_block(3)?]);
+    assert_eq!(store.ledger_check()?, 6);
+    Ok(())
+}
+
+#[test]
 fn a_signed_request_beyond_hope_ends_with_a_receipt() -> Result {
     let (_folder, store) = store()?;
     submit(&store, 1, 0)?;
     approve(&store, 1)?;
     sign(&store, 1)?;
-    store.request_submitted(request(1)?, 13)?;
+    submitted(&store, 1)?;
     assert!(store.request_end(request(1)?, Status::Refused, "its nonce was used elsewhere", 14)?);
     let statuses: Vec<_> =
         store.receipt_list(None, 0, 10)?.into_iter().map(|receipt| receipt.status).collect();
@@ -326,8 +363,8 @@ fn the_ledger_never_changes_and_tampering_is_noticed() -> Result {
     submit(&store, 1, 0)?;
     approve(&store, 1)?;
     sign(&store, 1)?;
-    store.request_submitted(request(1)?, 13)?;
-    store.request_mined(request(1)?, 4, 13)?;
+    submitted(&store, 1)?;
+    mined(&store, 1, 4, 13)?;
     let other = rusqlite::Connection::open(folder.path().join("server.sqlite"))?;
     assert!(other.execute("UPDATE receipts SET status = 'final'", []).is_err());
     assert!(other.execute("DELETE FROM receipts", []).is_err());
