@@ -5,7 +5,7 @@ use cohold_chain_evm::decode;
 use cohold_model::account::Card;
 use cohold_model::charter::Charter;
 use cohold_model::intent::Approval;
-use cohold_model::{Document as _, Intent, PartyName, Plan, RequestId, Signed};
+use cohold_model::{Document as _, Hashed, Intent, PartyName, Plan, RequestId, Signed};
 use cohold_store::party::{ApproveError, Approving};
 
 use crate::checked::is_needed;
@@ -24,17 +24,17 @@ pub(crate) fn own_card(device: &Device, charter: &Charter) -> anyhow::Result<Car
 /// and one wish from this device, whatever a server asks for later.
 pub(crate) fn approve(
     device: &Device,
-    charter: &Charter,
+    charter: &Hashed<Charter>,
     intent: &Intent,
     plan: &Plan,
 ) -> anyhow::Result<Signed<Approval>> {
     let decoded = decode(&plan.payload.0)?;
-    let (account, now) = (charter.terms.account, cohold_node::now());
+    let (account, digest, now) = (charter.terms.account, plan.digest(), cohold_node::now());
     let approving = Approving {
         account,
         request: intent.request,
         action: &intent.action,
-        plan: plan.digest(),
+        plan: digest,
         chain_id: decoded.chain_id,
         nonce: decoded.nonce,
     };
@@ -43,7 +43,7 @@ pub(crate) fn approve(
     let approval = Approval {
         account,
         charter: charter.digest(),
-        plan: plan.digest(),
+        plan: digest,
         approver: me.clone(),
         expires_at: now + VALID_SECONDS,
     };

@@ -10,7 +10,7 @@ use cohold_chain_evm::{assemble, plan};
 use cohold_chain_io::{Broadcast, Chain, Endpoint};
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
-use cohold_model::{Document as _, HexBytes, RequestId};
+use cohold_model::{Document as _, Hashed, HexBytes, RequestId};
 use cohold_mpc_ecdsa::{RecoverableSignature, SigningDigest};
 use cohold_node::Keeper as _;
 use cohold_party::verify::{Standing, review};
@@ -55,7 +55,7 @@ pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow
 
     let locals = locals(home, &device, &charter, args)?;
     let signers: Vec<PartyIndex> = locals.iter().map(|local| local.index).collect();
-    let approvals = vec![approve(&device, &charter, &intent, &plan)?];
+    let approvals = vec![approve(&device, &Hashed::new(charter.clone()), &intent, &plan)?];
     let order = SignOrder {
         charter: charter.digest(),
         intent,
@@ -117,7 +117,7 @@ fn authorize(device: &Device, charter: &Charter, order: SignOrder) -> anyhow::Re
     // A key that this device froze still leaves: only the user's own shares take part, in this process.
     let own = charter.terms.party(&device.card.party).map(|(index, _)| index);
     let banned = kept.banned.into_iter().filter(|party| Some(*party) != own).collect();
-    let standing = Standing { charter, me: &device.card.party, banned: &banned };
+    let standing = Standing { charter: &kept.charter, me: &device.card.party, banned: &banned };
     let refused = |e: cohold_party::Refusal| {
         Failure::error(Exit::Failed, "refused", format!("this device refuses: {e}"))
     };

@@ -9,7 +9,7 @@ use cohold_model::account::PartyKind;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::receipt::Status;
-use cohold_model::{Document as _, Intent, PartyName, RequestId};
+use cohold_model::{Document as _, Hashed, Intent, PartyName, RequestId};
 use serde_json::Value;
 
 use crate::approve::{approve, let_go, own_card};
@@ -168,7 +168,7 @@ impl Payment<'_> {
         }
         self.output.progress(&effects);
         let _online = self.join().await?;
-        let approval = approve(self.device, self.charter, &view.intent, &view.plan)?;
+        let approval = approve(self.device, &Hashed::new(self.charter.clone()), &view.intent, &view.plan)?;
         self.followed.approved = true;
         let body = ApprovalCreate { approval, signers };
         let ended = async {

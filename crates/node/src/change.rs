@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cohold_model::change::{Change, Consent, ProposedRules, Proposer, RulesReport};
-use cohold_model::{AccountId, ChangeId, Document as _, Signed};
+use cohold_model::{AccountId, ChangeId, Signed};
 use cohold_party::refusal::Code;
 use cohold_party::wire::{FromParty, RulesAnswer, ToParty};
 use cohold_party::{Refusal, Rules, gate, rules_change};

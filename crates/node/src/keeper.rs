@@ -7,7 +7,7 @@ use cohold_model::account::Proposal;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
-use cohold_model::{AccountId, SessionId, Signed};
+use cohold_model::{AccountId, Hashed, SessionId, Signed};
 use cohold_mpc_ecdsa::{Auxiliary, Share};
 use cohold_party::create::Made;
 use cohold_party::verify::Reservation;
@@ -46,7 +46,7 @@ impl From<KeepError> for Refusal {
 #[derive(Debug, Clone)]
 pub struct Kept {
     /// Its charter.
-    pub charter: Charter,
+    pub charter: Arc<Hashed<Charter>>,
     /// Whom this party will never sign with again for this key.
     pub banned: BTreeSet<PartyIndex>,
     /// Seconds since 1970 when the share was stored.

@@ -2,6 +2,7 @@
 //! vault and a clock. The device's command line drives the same runtime as a node.
 
 mod change;
+mod charters;
 pub mod config;
 mod drive;
 pub mod keeper;

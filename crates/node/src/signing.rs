@@ -80,7 +80,7 @@ impl Runtime {
         inbox: &mut mpsc::Receiver<Envelope>,
     ) -> Result<(HexBytes, SigningRun, Post), Ended> {
         let party = Arc::clone(self);
-        let begin = move || -> Result<_, Ended> {
+        let authorize = move || -> Result<_, Ended> {
             let now = crate::now();
             let kept = party.keeper.kept(order.intent.account)?;
             let Kept { charter, banned, .. } = &kept;
@@ -89,17 +89,15 @@ impl Runtime {
             let reviewed = verify::review(order, standing, &rules, now)?;
             let authorized = reviewed.authorize(|reservation| party.keeper.reserve(reservation, now))?;
             let key = party.keeper.open(&kept)?;
-            let begun = authorized.begin(
-                charter,
-                banned,
-                &key.share,
-                &key.auxiliary,
-                &party.keys,
-                &mut crate::rng(),
-            )?;
-            Ok((begun, party.post(&charter.terms)))
+            Ok((authorized, kept, key))
         };
-        let ((run, first), post) = blocking(begin).await?;
+        let (authorized, kept, key) = blocking(authorize).await?;
+        // From here on it is arithmetic, on as many threads as there are processors.
+        let Kept { charter, banned, .. } = &kept;
+        let (run, first) =
+            authorized.begin(charter, banned, &key.share, &key.auxiliary, &self.keys, &mut crate::rng())?;
+        let post = self.post(&charter.terms);
+        drop((kept, key));
         let (signature, run) = drive(run, first, inbox, &post, PATIENCE).await.map_err(Ended::Broken)?;
         Ok((signature, run, post))
     }

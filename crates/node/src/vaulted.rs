@@ -17,6 +17,7 @@ use cohold_store::party::{AccountError, ReserveError, Reserved, SealedKey, Spend
 use cohold_store::{PartyStore, StoreError};
 use cohold_vault::{Purpose, SealContext, Sealed, Vault, VaultError};
 
+use crate::charters::Charters;
 use crate::config::Proposals;
 use crate::keeper::{KeepError, Keeper, Kept, OpenedKey};
 use crate::opened::OpenedKeys;
@@ -32,6 +33,7 @@ pub struct VaultedKeeper {
     party: PartyName,
     abandoned: Vec<AccountId>,
     opened: OpenedKeys,
+    charters: Charters,
     rulebook: Option<Rulebook>,
 }
 
@@ -44,7 +46,8 @@ impl VaultedKeeper {
             tracing::info!(accounts = abandoned.len(), "unfinished key generations were abandoned");
         }
         let store = Arc::new(store);
-        Ok(Self { store, vault, party, abandoned, opened: OpenedKeys::default(), rulebook: None })
+        let (opened, charters) = Default::default();
+        Ok(Self { store, vault, party, abandoned, opened, charters, rulebook: None })
     }
 
     /// The same, where each account is under rules of its own: a node's. `rules` are its rules file, which
@@ -113,9 +116,15 @@ impl Keeper for VaultedKeeper {
     }
 
     fn kept(&self, account: AccountId) -> Result<Kept, KeepError> {
-        let active = self.store.account_show(account)?.ok_or(KeepError::Unknown(account))?;
-        let banned = active.banned.into_iter().collect();
-        Ok(Kept { charter: active.charter.document, banned, held_since: active.held_since })
+        let standing = self.store.account_standing(account)?.ok_or(KeepError::Unknown(account))?;
+        let charter = match self.charters.find(account, &standing.charter) {
+            Some(charter) => charter,
+            None => {
+                let active = self.store.account_show(account)?.ok_or(KeepError::Unknown(account))?;
+                self.charters.keep(active.charter.document)
+            }
+        };
+        Ok(Kept { charter, banned: standing.banned.into_iter().collect(), held_since: standing.held_since })
     }
 
     fn sealing(&self) -> Sealing {

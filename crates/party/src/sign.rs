@@ -30,7 +30,7 @@ impl Authorized {
         rng: &mut impl CryptoRng,
     ) -> Result<(SigningRun, Vec<Envelope>), Refusal> {
         let unavailable = |e: &dyn std::fmt::Display| Refusal::new(Code::Unavailable, e.to_string());
-        let session = self.order.session();
+        let session = self.session;
         let peers: BTreeMap<_, _> = self
             .order
             .signers

@@ -10,7 +10,7 @@ use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Approval, Asset};
 use cohold_model::statement::Allowance;
-use cohold_model::{AccountId, Amount, Digest, PartyName, RequestId, SessionId};
+use cohold_model::{AccountId, Amount, Digest, Hashed, PartyName, RequestId, SessionId};
 
 use crate::refusal::{Code, Refusal};
 use crate::rules::{Rules, moved};
@@ -26,7 +26,7 @@ pub const ATTEMPTS_MAX: u32 = 1000;
 #[derive(Debug, Clone, Copy)]
 pub struct Standing<'a> {
     /// The charter in force, checked when it was accepted.
-    pub charter: &'a Charter,
+    pub charter: &'a Hashed<Charter>,
     /// Who this party is.
     pub me: &'a PartyName,
     /// Parties that this party will never sign with again for this key.
@@ -37,6 +37,8 @@ pub struct Standing<'a> {
 #[derive(Debug)]
 pub struct Reviewed {
     order: SignOrder,
+    plan: Digest,
+    session: SessionId,
     me: PartyIndex,
     decoded: Decoded,
     allowance: Allowance,
@@ -77,6 +79,8 @@ pub struct Reservation {
 pub struct Authorized {
     /// The order.
     pub order: SignOrder,
+    /// The session that it names.
+    pub session: SessionId,
     /// This party's point.
     pub me: PartyIndex,
     /// What the bytes do.
@@ -108,12 +112,14 @@ pub fn review(
     if order.plan.intent != order.intent.digest() {
         return Err(Refusal::new(Code::Mismatch, "the plan is for another intent"));
     }
-    check_approvals(&order, standing, &charter_digest, now)?;
+    let plan = order.plan.digest();
+    check_approvals(&order, standing, (&charter_digest, &plan), now)?;
     let decoded = decode(&order.plan.payload.0).map_err(|e| Refusal::new(Code::Payload, e.to_string()))?;
     matches(&decoded, &order.intent).map_err(|e| Refusal::new(Code::Mismatch, e.to_string()))?;
     let allowance = rules.check(&decoded)?.clone();
     let fees_per_day = rules.fees_per_day(decoded.chain_id);
-    Ok(Reviewed { order, me, decoded, allowance, fees_per_day })
+    let session = order.session_of(&plan);
+    Ok(Reviewed { order, plan, session, me, decoded, allowance, fees_per_day })
 }
 
 impl Reviewed {
@@ -129,8 +135,8 @@ impl Reviewed {
         Reservation {
             account: self.order.intent.account,
             request: self.order.intent.request,
-            plan: self.order.plan.digest(),
-            session: self.order.session(),
+            plan: self.plan,
+            session: self.session,
             chain_id: self.decoded.chain_id,
             nonce: self.decoded.nonce,
             asset: moved(&self.decoded),
@@ -145,7 +151,8 @@ impl Reviewed {
     pub fn authorize<E>(self, reserve: impl FnOnce(&Reservation) -> Result<(), E>) -> Result<Authorized, E> {
         reserve(&self.reservation())?;
         let signing_digest = signing_digest(&self.order.plan.payload.0);
-        Ok(Authorized { order: self.order, me: self.me, decoded: self.decoded, signing_digest })
+        let Self { order, session, me, decoded, .. } = self;
+        Ok(Authorized { order, session, me, decoded, signing_digest })
     }
 }
 
@@ -211,15 +218,15 @@ fn check_time(what: &str, expires_at: u64, now: u64) -> Result<(), Refusal> {
 fn check_approvals(
     order: &SignOrder,
     standing: Standing<'_>,
-    charter_digest: &Digest,
+    (charter, plan): (&Digest, &Digest),
     now: u64,
 ) -> Result<(), Refusal> {
-    let (terms, plan) = (&standing.charter.terms, order.plan.digest());
+    let terms = &standing.charter.terms;
     let approvers = approvers_heeded(standing);
     let mut expired = None;
     for signed in order.approvals.iter().take(usize::from(PARTIES_MAX)) {
         let Approval { account, charter: under, plan: approved, approver, expires_at } = &signed.document;
-        let fits = *account == terms.account && under == charter_digest && *approved == plan;
+        let fits = *account == terms.account && under == charter && approved == plan;
         let by_approver = approvers.contains(&approver)
             && terms.party(approver).is_some_and(|(_, card)| signed.is_signed_by(approver, &card.identity));
         if fits && by_approver {

@@ -37,7 +37,12 @@ impl SignOrder {
     #[must_use]
     pub fn session(&self) -> SessionId {
         use cohold_model::Document as _;
-        cohold_model::account::sign_session(&self.charter, &self.plan.digest(), &self.signers, self.attempt)
+        self.session_of(&self.plan.digest())
+    }
+
+    /// The same, given the digest of its plan.
+    pub(crate) fn session_of(&self, plan: &Digest) -> SessionId {
+        cohold_model::account::sign_session(&self.charter, plan, &self.signers, self.attempt)
     }
 }
 
@@ -212,9 +217,7 @@ impl<T: Serialize + serde::de::DeserializeOwned> Message<T> {
 
     /// A sealed envelope as bytes.
     pub fn encode_sealed(envelope: &Envelope) -> Result<Vec<u8>, WireError> {
-        let mut bytes = vec![SEALED];
-        bytes.extend(envelope.encode()?);
-        Ok(bytes)
+        Ok(envelope.encode_after(&[SEALED])?)
     }
 
     /// Reads a message.

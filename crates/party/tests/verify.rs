@@ -8,7 +8,8 @@ use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::{Charter, KeyBinding};
 use cohold_model::intent::{Action, Approval, Asset};
 use cohold_model::{
-    Amount, Digest, Document as _, Epoch, HexBytes, IdentitySecret, Intent, PartyIndex, PartyName, Signed,
+    Amount, Digest, Document as _, Epoch, Hashed, HexBytes, IdentitySecret, Intent, PartyIndex, PartyName,
+    Signed,
 };
 use cohold_party::refusal::Code;
 use cohold_party::verify::{ATTEMPTS_MAX, HORIZON_SECONDS_MAX, Reviewed, Standing, review};
@@ -109,7 +110,7 @@ fn order() -> SignOrder {
 }
 
 fn reviewed_at(order: SignOrder, me: u8, banned: &[u8], now: u64) -> Result<Reviewed, Refusal> {
-    let (charter, me) = (charter(), name(me));
+    let (charter, me) = (Hashed::new(charter()), name(me));
     let banned = banned.iter().map(|i| index(*i)).collect();
     let standing = Standing { charter: &charter, me: &me, banned: &banned };
     review(order, standing, &Rules::parse(RULES).unwrap(), now)
@@ -276,6 +277,7 @@ fn a_device_signs_only_what_was_approved_on_it() {
         order.signers = vec![index(2), index(3)];
         order.approvals = approvers.iter().map(|i| by(*i, &order)).collect();
         let (me, banned) = (name(me), BTreeSet::new());
+        let charter = Hashed::new(charter.clone());
         let standing = Standing { charter: &charter, me: &me, banned: &banned };
         review(order, standing, &Rules::parse(RULES).unwrap(), NOW).err().map(|refusal| refusal.code)
     };

@@ -128,6 +128,17 @@ pub struct Active {
     pub banned: Vec<PartyIndex>,
 }
 
+/// What can change about an account in force.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// Digest of its charter, in hexadecimal digits.
+    pub charter: String,
+    /// Seconds since 1970 when the share was stored.
+    pub held_since: u64,
+    /// Parties that this party never signs with again for this key.
+    pub banned: Vec<PartyIndex>,
+}
+
 /// Sealed secrets of an account.
 #[derive(Debug, Clone)]
 pub struct SealedKey {
@@ -269,6 +280,19 @@ impl PartyStore {
         Ok(())
     }
 
+    /// How an account in force stands, without its charter.
+    pub fn account_standing(&self, account: AccountId) -> Result<Option<Standing>, StoreError> {
+        self.database.look(|tx| {
+            let sql = "SELECT digest, held_since FROM accounts WHERE account = ?1 AND state = 'active'";
+            let row = tx.prepare_cached(sql)?.query_row([account.to_string()], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+            });
+            let Some((charter, since)) = row.optional()? else { return Ok(None) };
+            let held_since = u64::try_from(since).unwrap_or(0);
+            Ok(Some(Standing { charter, held_since, banned: banned(tx, account)? }))
+        })
+    }
+
     /// An account in force.
     pub fn account_show(&self, account: AccountId) -> Result<Option<Active>, StoreError> {
         self.database.look(|tx| {
@@ -277,13 +301,9 @@ impl PartyStore {
                 Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
             });
             let Some((text, since)) = row.optional()? else { return Ok(None) };
-            let banned = tx
-                .prepare_cached("SELECT party FROM bans WHERE account = ?1 ORDER BY party")?
-                .query_map([account.to_string()], |row| row.get::<_, u8>(0))?
-                .map(|party| parse_index(party?))
-                .collect::<Result<_, _>>()?;
             let held_since = u64::try_from(since).unwrap_or(0);
-            Ok(Some(Active { charter: from_text("accounts", &text)?, held_since, banned }))
+            let (charter, banned) = (from_text("accounts", &text)?, banned(tx, account)?);
+            Ok(Some(Active { charter, held_since, banned }))
         })
     }
 
@@ -352,6 +372,13 @@ fn session_claim<E: From<StoreError>>(
     let new =
         tx.prepare_cached(sql)?.execute(params![session.to_string(), account.to_string(), seconds(now)])?;
     Ok(new == 1)
+}
+
+fn banned<E: From<StoreError>>(tx: &Connection, account: AccountId) -> Result<Vec<PartyIndex>, Fail<E>> {
+    tx.prepare_cached("SELECT party FROM bans WHERE account = ?1 ORDER BY party")?
+        .query_map([account.to_string()], |row| row.get::<_, u8>(0))?
+        .map(|party| parse_index(party?))
+        .collect()
 }
 
 fn parse_index<E: From<StoreError>>(party: u8) -> Result<PartyIndex, Fail<E>> {

@@ -14,7 +14,7 @@ use cohold_model::ids::PartyIndex;
 use cohold_model::intent::Asset;
 use cohold_model::receipt::Status;
 use cohold_model::statement::{Allowance, Receivers, Sealing};
-use cohold_model::{AccountId, Amount, PartyName, SessionId, Signed};
+use cohold_model::{AccountId, Amount, Hashed, PartyName, SessionId, Signed};
 use cohold_node::OpenedKey;
 use cohold_node::keeper::{KeepError, Keeper, Kept};
 use cohold_party::create::Made;
@@ -300,7 +300,11 @@ impl Keeper for Unruly {
         if account != self.charter.terms.account {
             return Err(KeepError::Unknown(account));
         }
-        Ok(Kept { charter: self.charter.clone(), banned: Default::default(), held_since: 0 })
+        Ok(Kept {
+            charter: Arc::new(Hashed::new(self.charter.clone())),
+            banned: Default::default(),
+            held_since: 0,
+        })
     }
 
     fn sealing(&self) -> Sealing {

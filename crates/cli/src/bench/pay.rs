@@ -13,7 +13,7 @@ use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Action, Asset};
 use cohold_model::receipt::Status;
-use cohold_model::{AccountId, Amount, Intent, RequestId, Signed};
+use cohold_model::{AccountId, Amount, Hashed, Intent, RequestId, Signed};
 use cohold_node::Runtime;
 
 use crate::account;
@@ -38,7 +38,7 @@ const RECEIVER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 pub(super) struct Payer {
     client: Client,
     device: Device,
-    charters: Vec<Charter>,
+    charters: Vec<Hashed<Charter>>,
     _online: Online,
 }
 
@@ -74,14 +74,14 @@ impl Payer {
             let account = proposal.document.terms.account;
             let began = Instant::now();
             client.account_create(&AccountCreate { proposal }).await?;
-            charters.push(in_force(&device, account, began).await?.document);
+            charters.push(Hashed::new(in_force(&device, account, began).await?.document));
             times.push(began.elapsed());
         }
         Ok((Self { client, device, charters, _online: online }, times))
     }
 
     /// The accounts that pay.
-    pub(super) fn charters(&self) -> &[Charter] {
+    pub(super) fn charters(&self) -> &[Hashed<Charter>] {
         &self.charters
     }
 
