@@ -24,6 +24,12 @@ impl IdentityKey {
         self.0.to_bytes()
     }
 
+    /// The same, where they lie.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
     /// Strict verification (RFC 8032 §5.1.7, small-order points refused) over a digest.
     #[must_use]
     pub fn verify(&self, digest: &Digest, signature: &Signature) -> bool {

@@ -11,7 +11,7 @@
 //! As in every protocol that authenticates by Diffie–Hellman (RFC 9180 §9.1.1), who steals a party's
 //! sealing key can forge messages *to* that party from anyone.
 
-use aes_gcm::aead::{Aead as _, KeyInit as _};
+use aes_gcm::aead::{Aead as _, AeadInOut as _, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Nonce};
 use cohold_model::canonical::{Digest, digest_parts};
 use cohold_model::identity::SealKey;
@@ -120,12 +120,17 @@ impl Sealer {
             return Err(SealError::Round(round));
         }
         self.round_last = round;
-        let plain = Zeroizing::new(payload.encode().ok_or(SealError::Cipher)?);
         let aad = self.direction.additional_data(round).0;
-        let message = aes_gcm::aead::Payload { msg: &plain, aad: &aad };
-        let ciphertext = self.cipher.encrypt(&nonce(round), message).map_err(|_| SealError::Cipher)?;
-        let Direction { account, epoch, session, from, to } = self.direction;
-        let sealed = [self.encapsulated.as_slice(), &ciphertext].concat();
+        // Encrypted where it lies: no copy of what is inside is left.
+        let mut bytes = Zeroizing::new(payload.encode_after(&self.encapsulated).ok_or(SealError::Cipher)?);
+        let (_, message) = bytes.split_at_mut_checked(ENCAPSULATED_BYTES).ok_or(SealError::Cipher)?;
+        let tag = self
+            .cipher
+            .encrypt_inout_detached(&nonce(round), &aad, message.into())
+            .map_err(|_| SealError::Cipher)?;
+        bytes.extend_from_slice(&tag);
+        let (Direction { account, epoch, session, from, to }, sealed) =
+            (self.direction, std::mem::take(&mut *bytes));
         Ok(Envelope { account, epoch, session, round, from, to, sealed })
     }
 }
@@ -205,11 +210,14 @@ pub struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// In postcard encoding, into a buffer that never moves, so that no copy is left behind.
-    fn encode(&self) -> Option<Vec<u8>> {
+    /// In postcard encoding behind a prefix, into a buffer that never moves, with room for the tag, so that
+    /// no copy is left behind.
+    fn encode_after(&self, prefix: &[u8]) -> Option<Vec<u8>> {
         let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
-        let capacity = 128 + length(self.broadcast) + length(self.direct);
-        postcard::to_extend(self, Vec::with_capacity(capacity)).ok()
+        let capacity = prefix.len() + 128 + length(self.broadcast) + length(self.direct);
+        let mut bytes = Vec::with_capacity(capacity);
+        bytes.extend_from_slice(prefix);
+        postcard::to_extend(self, bytes).ok()
     }
 
     /// Reads what [`Sealer::seal`] sealed.

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 /// The most bytes that an encoded envelope may have.
 pub const ENVELOPE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// More than an envelope has beside its sealed part.
+const HEADER_BYTES_MAX: usize = 160;
+
 /// The version that [`Envelope::encode`] writes. Older ones stay readable for ever.
 const VERSION: u8 = 1;
 
@@ -53,9 +56,18 @@ pub enum EnvelopeError {
 impl Envelope {
     /// The bytes to send: a version byte, then the fields in postcard encoding.
     pub fn encode(&self) -> Result<Vec<u8>, EnvelopeError> {
-        let bytes = postcard::to_extend(self, vec![VERSION]).map_err(|_| EnvelopeError::Malformed)?;
-        if bytes.len() > ENVELOPE_BYTES_MAX {
-            return Err(EnvelopeError::Size { bytes: bytes.len() });
+        self.encode_after(&[])
+    }
+
+    /// The same bytes behind a prefix, in one piece.
+    pub fn encode_after(&self, prefix: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
+        let mut bytes = Vec::with_capacity(prefix.len() + HEADER_BYTES_MAX + self.sealed.len());
+        bytes.extend_from_slice(prefix);
+        bytes.push(VERSION);
+        let bytes = postcard::to_extend(self, bytes).map_err(|_| EnvelopeError::Malformed)?;
+        let length = bytes.len() - prefix.len();
+        if length > ENVELOPE_BYTES_MAX {
+            return Err(EnvelopeError::Size { bytes: length });
         }
         Ok(bytes)
     }

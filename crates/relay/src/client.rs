@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::frame::{Address, BODY_BYTES_MAX, Parcel, WELCOME};
+use crate::frame::{Address, BODY_BYTES_MAX, KnownKeys, Parcel, READ_BYTES_MAX, WELCOME};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -134,7 +134,8 @@ async fn run(mut endpoint: Endpoint) {
 async fn open(endpoint: &Endpoint) -> Option<Socket> {
     let config = WebSocketConfig::default()
         .max_message_size(Some(BODY_BYTES_MAX))
-        .max_frame_size(Some(BODY_BYTES_MAX));
+        .max_frame_size(Some(BODY_BYTES_MAX))
+        .read_buffer_size(READ_BYTES_MAX);
     // The third argument switches Nagle's algorithm off: rounds are small and wait for each other.
     let (mut socket, _) =
         tokio_tungstenite::connect_async_with_config(&endpoint.url, Some(config), true).await.ok()?;
@@ -150,6 +151,7 @@ async fn open(endpoint: &Endpoint) -> Option<Socket> {
 
 /// Carries parcels both ways; `None` once nobody listens any more, `Some` to reconnect.
 async fn pump(mut socket: Socket, endpoint: &mut Endpoint) -> Option<()> {
+    let mut known = KnownKeys::default();
     loop {
         tokio::select! {
             parcel = endpoint.queue.recv() => {
@@ -161,7 +163,7 @@ async fn pump(mut socket: Socket, endpoint: &mut Endpoint) -> Option<()> {
             message = timeout(SILENCE_MAX, socket.next()) => {
                 let Ok(Some(Ok(message))) = message else { return Some(()) };
                 if let Message::Binary(bytes) = message {
-                    match Parcel::decode(&bytes) {
+                    match Parcel::decode_among(&bytes, &mut known) {
                         Ok(parcel) => endpoint.deliver.send(parcel).await.ok()?,
                         Err(error) => tracing::debug!(%error, "relay sent junk"),
                     }

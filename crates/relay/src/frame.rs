@@ -3,6 +3,8 @@
 //! A frame is `version (1) ‖ kind ‖ [identity key, 32 bytes] ‖ body`; kind 0 is the coordinator, kind
 //! 1 a party. Towards the hub it names the receiver, from the hub the sender.
 
+use std::collections::VecDeque;
+
 use cohold_model::canonical::{Digest, digest_parts};
 use cohold_model::{IdentityKey, IdentitySecret, Signature};
 
@@ -10,6 +12,11 @@ use cohold_model::{IdentityKey, IdentitySecret, Signature};
 pub const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// What the hub answers to a login once the party can be reached by others.
 pub const WELCOME: &[u8] = b"cohold/relay/welcome/v1";
+/// What one read from a connection brings at most: the longest message of a signature, which comes most
+/// often, and some more. The buffer is cleared before each read, so a larger one costs more.
+pub(crate) const READ_BYTES_MAX: usize = 64 * 1024;
+/// The most keys of a connection that are known without parsing them again.
+const KNOWN_KEYS_MAX: usize = 16;
 const VERSION: u8 = 1;
 const COORDINATOR: u8 = 0;
 const PARTY: u8 = 1;
@@ -69,6 +76,11 @@ impl Parcel {
 
     /// From bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
+        Self::decode_among(bytes, &mut KnownKeys::default())
+    }
+
+    /// The same, where the frames of a connection name the same few parties again and again.
+    pub fn decode_among(bytes: &[u8], known: &mut KnownKeys) -> Result<Self, FrameError> {
         if bytes.len() > BODY_BYTES_MAX {
             return Err(FrameError::Size(bytes.len()));
         }
@@ -79,11 +91,30 @@ impl Parcel {
             COORDINATOR => (Address::Coordinator, rest),
             PARTY => {
                 let (key, body) = rest.split_first_chunk().ok_or(FrameError::Form)?;
-                (Address::Party(key_of(key)?), body)
+                (Address::Party(known.key_of(key)?), body)
             }
             _ => return Err(FrameError::Form),
         };
         Ok(Self { address, body: body.to_vec() })
+    }
+}
+
+/// The parties that a connection named last. Whether 32 bytes are a key takes longer to find out than
+/// all else about a frame.
+#[derive(Debug, Default)]
+pub struct KnownKeys(VecDeque<IdentityKey>);
+
+impl KnownKeys {
+    fn key_of(&mut self, bytes: &[u8; 32]) -> Result<IdentityKey, FrameError> {
+        if let Some(known) = self.0.iter().find(|key| key.as_bytes() == bytes) {
+            return Ok(*known);
+        }
+        let key = key_of(bytes)?;
+        if self.0.len() >= KNOWN_KEYS_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(key);
+        Ok(key)
     }
 }
 

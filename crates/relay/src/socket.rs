@@ -9,7 +9,7 @@ use axum::extract::ws::{Message, WebSocket};
 use axum::routing::get;
 use tokio::time::timeout;
 
-use crate::frame::{Address, BODY_BYTES_MAX, Parcel, WELCOME, check_login};
+use crate::frame::{Address, BODY_BYTES_MAX, KnownKeys, Parcel, READ_BYTES_MAX, WELCOME, check_login};
 use crate::hub::Hub;
 
 /// How long a new connection may take to prove itself.
@@ -19,16 +19,25 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often the hub asks whether the other end is still there, and half of how long it waits.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// The largest WebSocket message that the endpoint must accept.
-pub const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX;
+/// The largest WebSocket message that the endpoint accepts.
+const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX;
 
 /// A router with nothing but a hub at `path`.
 pub fn router(path: &str, hub: Arc<Hub>) -> Router {
     let upgrade = move |upgrade: WebSocketUpgrade| {
         let hub = Arc::clone(&hub);
-        async move { upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |stream| serve(stream, hub)) }
+        async move { bounded(upgrade).on_upgrade(move |stream| serve(stream, hub)) }
     };
     Router::new().route(path, get(upgrade))
+}
+
+/// A connection that takes no more than frames of the relay.
+#[must_use]
+pub fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    upgrade
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX)
+        .read_buffer_size(READ_BYTES_MAX)
 }
 
 /// Serves one connection until either side closes it.
@@ -56,7 +65,7 @@ pub async fn serve(mut socket: WebSocket, hub: Arc<Hub>) {
         return;
     }
     let mut keepalive = tokio::time::interval(KEEPALIVE);
-    let mut silent = 0;
+    let (mut silent, mut known) = (0, KnownKeys::default());
     loop {
         let outgoing = tokio::select! {
             parcel = mailbox.recv() => match parcel {
@@ -67,7 +76,7 @@ pub async fn serve(mut socket: WebSocket, hub: Arc<Hub>) {
                 let Some(Ok(message)) = incoming else { break };
                 silent = 0;
                 if let Message::Binary(bytes) = message {
-                    match Parcel::decode(&bytes) {
+                    match Parcel::decode_among(&bytes, &mut known) {
                         Ok(parcel) => hub.post(Address::Party(identity), parcel.address, parcel.body).await,
                         Err(error) => {
                             tracing::info!(%error, "relay frame refused");

@@ -95,16 +95,12 @@ async fn relay(
 ) -> Result<Response, Failure> {
     let hub = app.hub();
     let upgrade = upgrade.map_err(|_| Failure::WebSocket)?;
-    let answer = upgrade
-        .max_message_size(cohold_relay::socket::MESSAGE_BYTES_MAX)
-        .max_frame_size(cohold_relay::socket::MESSAGE_BYTES_MAX)
-        .on_upgrade(async move |socket| {
-            tokio::select! {
-                () = cohold_relay::socket::serve(socket, hub) => {}
-                () = app.stopped() => {}
-            }
-        });
-    Ok(answer)
+    Ok(cohold_relay::socket::bounded(upgrade).on_upgrade(async move |socket| {
+        tokio::select! {
+            () = cohold_relay::socket::serve(socket, hub) => {}
+            () = app.stopped() => {}
+        }
+    }))
 }
 
 async fn party_list(State(app): App) -> Answer<Vec<PartyView>> {

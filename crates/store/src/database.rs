@@ -12,6 +12,8 @@ use crate::group::Group;
 
 /// How long to wait for another process that has the file.
 const BUSY: Duration = Duration::from_secs(10);
+/// The most statements that a connection keeps compiled: more than there are.
+const STATEMENTS_MAX: usize = 64;
 /// Files up to this size are checked as a whole when they are opened.
 const WHOLE_CHECK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -106,6 +108,7 @@ impl Database {
         let told = |error| explain(path, error);
         let mut connection = Connection::open(path).map_err(told)?;
         connection.busy_timeout(BUSY).map_err(told)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         connection
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
@@ -173,9 +176,9 @@ impl Database {
         work: impl FnOnce(&Connection) -> Result<T, Fail<E>>,
     ) -> Result<T, E> {
         // A panic elsewhere ended its transaction; the connection is sound.
-        let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction = connection.transaction().map_err(|error| self.told(Fail::Sqlite(error)))?;
-        work(&transaction).map_err(|fail| self.told(fail))
+        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = View::begin(&connection).map_err(|error| self.told(Fail::Sqlite(error)))?;
+        work(view.0).map_err(|fail| self.told(fail))
     }
 
     fn told<E: From<StoreError>>(&self, fail: Fail<E>) -> E {
@@ -184,6 +187,28 @@ impl Database {
             Fail::Refused(error) => error,
         }
     }
+}
+
+/// One consistent view, until it is dropped.
+struct View<'a>(&'a Connection);
+
+impl<'a> View<'a> {
+    fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
+        say(connection, "BEGIN")?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for View<'_> {
+    fn drop(&mut self) {
+        // If this fails, the next BEGIN does, and says why.
+        let _ = say(self.0, "ROLLBACK");
+    }
+}
+
+/// Runs a statement that takes nothing, gives nothing and comes again and again.
+pub(crate) fn say(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(statement)?.execute([]).map(|_| ())
 }
 
 /// How work within a transaction fails; it is rolled back either way.
@@ -254,6 +279,7 @@ fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let reader = Connection::open(path)?;
     reader.busy_timeout(BUSY)?;
+    reader.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     reader.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
     Ok(reader)
 }

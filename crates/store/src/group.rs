@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, ffi};
 
-use crate::database::Fail;
+use crate::database::{Fail, say};
 
 /// The most writers that share a commit.
 const MEMBERS_MAX: usize = 64;
@@ -88,7 +88,7 @@ impl Writer {
         let batch = match &self.open {
             Some(batch) => Arc::clone(batch),
             None => {
-                self.connection.execute_batch("BEGIN IMMEDIATE")?;
+                say(&self.connection, "BEGIN IMMEDIATE")?;
                 self.members = 0;
                 Arc::clone(self.open.insert(Arc::default()))
             }
@@ -98,14 +98,14 @@ impl Writer {
     }
 
     fn step<T, E>(&mut self, work: impl FnOnce(&Connection) -> Result<T, Fail<E>>) -> Result<T, Fail<E>> {
-        let savepoint = self.connection.savepoint()?;
-        let value = work(&savepoint)?;
-        savepoint.commit()?;
+        let member = Member::begin(&self.connection)?;
+        let value = work(member.tx)?;
+        member.keep()?;
         Ok(value)
     }
 
     fn commit(&mut self) -> Result<(), Broken> {
-        let committed = self.connection.execute_batch("COMMIT").map_err(Broken::of);
+        let committed = say(&self.connection, "COMMIT").map_err(Broken::of);
         if committed.is_err() && !self.connection.is_autocommit() {
             // If this fails too, the next BEGIN does, and says why.
             let _ = self.connection.execute_batch("ROLLBACK");
@@ -119,6 +119,38 @@ impl Writer {
         *lock(&batch.outcome) = Some(outcome.clone());
         batch.told.notify_all();
         outcome
+    }
+}
+
+/// One writer's work in the open transaction; undone when dropped before it is kept.
+struct Member<'a> {
+    tx: &'a Connection,
+    kept: bool,
+}
+
+impl<'a> Member<'a> {
+    fn begin(tx: &'a Connection) -> rusqlite::Result<Self> {
+        say(tx, "SAVEPOINT member")?;
+        Ok(Self { tx, kept: false })
+    }
+
+    fn keep(mut self) -> rusqlite::Result<()> {
+        say(self.tx, "RELEASE member")?;
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for Member<'_> {
+    fn drop(&mut self) {
+        // Where SQLite gave the transaction up, there is nothing left to undo.
+        if !self.kept && !self.tx.is_autocommit() {
+            let undone = say(self.tx, "ROLLBACK TO member").and_then(|()| say(self.tx, "RELEASE member"));
+            if undone.is_err() {
+                // None of the others' work may be committed with half of this.
+                let _ = self.tx.execute_batch("ROLLBACK");
+            }
+        }
     }
 }
 
