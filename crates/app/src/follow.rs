@@ -45,17 +45,6 @@ pub(crate) struct Follower {
     handed_over: BTreeMap<u64, Notify>,
 }
 
-/// What one chain looked like at the last turn.
-#[derive(Debug)]
-struct Seen {
-    head: Option<u64>,
-    /// The head at which each request was looked at last.
-    looked: HashMap<RequestId, u64>,
-    /// Whether a block came as soon as something was handed over. Where blocks come in their own time
-    /// there is no use in looking before.
-    at_once: bool,
-}
-
 /// Keeps the follower from handing over what is on its way already.
 pub(crate) struct OnTheWay {
     app: Arc<Coordinator>,
@@ -80,16 +69,19 @@ impl Coordinator {
     pub(crate) async fn follow(self: Arc<Self>, chain_id: u64) {
         let period = if chain_id == DEVELOPMENT_CHAIN { PERIOD_DEVELOPMENT } else { PERIOD };
         let Some(handed_over) = self.follower.handed_over.get(&chain_id) else { return };
-        let (mut pause, mut seen) = (period, Seen { head: None, looked: HashMap::new(), at_once: true });
+        let (mut pause, mut looked, mut at_once) = (period, HashMap::new(), true);
         loop {
-            let at_once = seen.at_once;
             let nudge = async || if at_once { handed_over.notified().await } else { pending().await };
             let nudged = timeout(pause, nudge()).await.is_ok();
             if nudged {
                 tokio::time::sleep(TOGETHER).await;
             }
-            pause = match self.follow_turn(chain_id, nudged, &mut seen).await {
-                Ok(()) => period,
+            pause = match self.follow_turn(chain_id, &mut looked).await {
+                Ok(found) => {
+                    // Where blocks come in their own time, there is no use in looking before.
+                    at_once = found || !nudged;
+                    period
+                }
                 Err(error) => {
                     let detail = error.internal();
                     tracing::warn!(chain_id, %error, detail, "the chain cannot be followed now");
@@ -99,48 +91,31 @@ impl Coordinator {
         }
     }
 
-    /// Looks at all that is not settled, once for each head of the chain.
-    async fn follow_turn(&self, chain_id: u64, nudged: bool, seen: &mut Seen) -> Result<(), Error> {
+    /// Looks at all that is not settled, once for each head of the chain: `looked` is the head at which
+    /// each was looked at last. Returns false if something waits and no block has any of it.
+    async fn follow_turn(&self, chain_id: u64, looked: &mut HashMap<RequestId, u64>) -> Result<bool, Error> {
         let entry = self.chain(chain_id)?;
-        let ask = async || {
-            let head = entry.chain.block_number().await;
-            head.map_err(|error| Error::ChainUnreachable(chain_id, error))
-        };
-        let mut head = None;
-        if nudged {
-            let new = ask().await?;
-            seen.at_once = seen.head != Some(new);
-            if !seen.at_once {
-                return Ok(());
-            }
-            head = Some(new);
-        } else {
-            seen.at_once = true;
-        }
         let rows = self.stored(move |store| store.request_list_settling(chain_id, TURN_MAX)).await?;
         if rows.is_empty() {
-            seen.looked.clear();
-            return Ok(());
+            looked.clear();
+            return Ok(true);
         }
-        let head = match head {
-            Some(head) => head,
-            None => ask().await?,
-        };
-        seen.head = Some(head);
+        let head = entry.chain.block_number().await;
+        let head = head.map_err(|error| Error::ChainUnreachable(chain_id, error))?;
         let is_news = |row: &RequestRow| {
             let request = row.intent.request;
             row.status == Status::Signed
-                || seen.looked.get(&request) != Some(&head)
+                || looked.get(&request) != Some(&head)
                 || lock(&self.follower.gone).contains_key(&request)
         };
         let (news, known): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_news);
         let (signed, waiting): (Vec<_>, Vec<_>) =
             news.into_iter().partition(|row| row.status == Status::Signed);
         self.hand_over_again(signed).await;
-        let looked = self.look(entry, head, waiting).await?;
+        let (seen, found) = self.look(entry, head, waiting).await?;
         let known = known.into_iter().map(|row| row.intent.request);
-        seen.looked = known.chain(looked).map(|request| (request, head)).collect();
-        Ok(())
+        *looked = known.chain(seen).map(|request| (request, head)).collect();
+        Ok(found)
     }
 
     /// Has the follower of a development chain look soon, as that one may make a block for each
@@ -171,13 +146,14 @@ impl Coordinator {
         sent.buffer_unordered(AT_A_TIME).collect::<()>().await;
     }
 
-    /// Looks where these are. Returns those that need no other look before the next block.
+    /// Looks where these are. Returns those that need no other look before the next block, and whether a
+    /// block has any.
     async fn look(
         &self,
         entry: &ChainEntry,
         head: u64,
         waiting: Vec<RequestRow>,
-    ) -> Result<Vec<RequestId>, Error> {
+    ) -> Result<(Vec<RequestId>, bool), Error> {
         let hashes: Vec<[u8; 32]> = waiting.iter().map(hash_of).collect::<Result<_, _>>()?;
         let unreachable = |error| Error::ChainUnreachable(entry.view.chain_id, error);
         let inclusions = entry.chain.inclusions(&hashes).await.map_err(unreachable)?;
@@ -194,6 +170,7 @@ impl Coordinator {
                 Err(error) => not_followed(request, &unreachable(error)),
             }
         }
+        let any = !looked.is_empty();
         self.note(found).await?;
         let searched = futures_util::stream::iter(missing).map(|row| async move {
             let request = row.intent.request;
@@ -203,7 +180,7 @@ impl Coordinator {
         looked.extend(
             searched.buffer_unordered(AT_A_TIME).filter_map(async |one| one).collect::<Vec<_>>().await,
         );
-        Ok(looked)
+        Ok((looked, any))
     }
 
     /// Notes what was found, all in one write, and tells whoever waits for it.

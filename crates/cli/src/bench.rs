@@ -35,6 +35,7 @@ const RAW_SIGNATURES: u32 = 100;
 const BLOCK_SECONDS: u64 = 1;
 /// The first processes of [`spent`] sign, with the client's work in one of them.
 const SIGNERS: usize = 2;
+const KEYGEN_RATIO_MAX: f64 = 1.5;
 const NODE_START_SECONDS_MAX: f64 = 1.0;
 const NODE_IDLE_MEGABYTES_MAX: f64 = 60.0;
 
@@ -129,6 +130,10 @@ async fn processes(
     let (payer, times) = Payer::new(&home, KEYS).await?;
     let payer = Arc::new(payer);
     let keygen = milliseconds(middle(times));
+    // Three parties on fewer cores wait for each other whoever runs them; the raw crate's are then run as ours.
+    let wanted = Target::RatioAtMost(KEYGEN_RATIO_MAX);
+    let (together, alone) =
+        if machine::cores() < raw::PARTIES { (wanted, Target::None) } else { (Target::None, wanted) };
     report.add(Figure {
         name: "key generation 2-of-3, until in force".into(),
         unit: "ms",
@@ -137,14 +142,14 @@ async fn processes(
             "raw engine, three parties side by side, the slowest".into(),
             milliseconds(peers.keygen),
         )),
-        target: Target::None,
+        target: together,
     });
     report.add(Figure {
         name: "key generation 2-of-3, the same".into(),
         unit: "ms",
         ours: keygen,
         peer: Some(("raw engine, CPU of its slowest party alone".into(), milliseconds(peers.keygen_cpu))),
-        target: Target::RatioAtMost(1.5),
+        target: alone,
     });
 
     let local = dev.chain.as_ref().context("there is a chain")?.chain.clone();

@@ -14,6 +14,8 @@ use k256::ecdsa::signature::hazmat::PrehashSigner as _;
 
 use super::machine::timed;
 
+/// The parties of a key.
+pub(super) const PARTIES: usize = 3;
 /// Signatures of which a mean is taken.
 const PLAIN_ROUNDS: u32 = 2_000;
 
