@@ -32,7 +32,6 @@ pub fn router(path: &str, hub: Arc<Hub>) -> Router {
 }
 
 /// A connection that takes no more than frames of the relay.
-#[must_use]
 pub fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
