@@ -159,7 +159,7 @@ async fn listen(switch: Arc<Switch>, listener: TcpListener) {
     let upgrade = move |upgrade: WebSocketUpgrade| {
         let switch = Arc::clone(&switch);
         let serve = move |socket| serve(socket, switch);
-        async move { upgrade.max_message_size(socket::MESSAGE_BYTES_MAX).on_upgrade(serve) }
+        async move { socket::bounded(upgrade).on_upgrade(serve) }
     };
     let served = axum::serve(listener, Router::new().route("/", get(upgrade))).await;
     served.expect("the relay serves until it is dropped");
