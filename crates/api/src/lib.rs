@@ -8,9 +8,11 @@ use cohold_model::account::{Card, Proposal};
 use cohold_model::canonical::Signed;
 use cohold_model::change::{Consent, RulesReport};
 use cohold_model::charter::Charter;
+use cohold_model::handover::Dealt;
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Approval, Asset, Intent, Plan};
 use cohold_model::receipt::Status;
+use cohold_model::reshare::Resharing;
 use cohold_model::statement::Statement;
 use cohold_model::{AccountId, Amount, Digest, HexBytes, IdentityKey, PartyName, RequestId};
 use serde::{Deserialize, Serialize};
@@ -47,6 +49,11 @@ pub mod route {
     pub const CHANGE: &str = "/v1/accounts/{account}/changes/{party}/{change}";
     /// `POST` [`super::ConsentCreate`]: [`super::ChangeAnswer`].
     pub const CONSENTS: &str = "/v1/accounts/{account}/consents";
+    /// `GET`: all charters of the account, the oldest first, the one in force last.
+    pub const CHARTERS: &str = "/v1/accounts/{account}/charters";
+    /// `GET`: all [`super::ReshareView`] of the account, newest first. `POST` [`super::ReshareCreate`]:
+    /// [`super::ReshareView`]. `DELETE`: asks the parties to give up the one that runs; the same.
+    pub const RESHARES: &str = "/v1/accounts/{account}/reshares";
     /// `GET` with [`super::BalanceQuery`]: [`super::BalanceView`].
     pub const BALANCE: &str = "/v1/accounts/{account}/balance";
     /// `POST` [`super::RequestCreate`], `GET` with [`super::PageQuery`] a [`super::Page`] of [`super::RequestView`].
@@ -267,6 +274,50 @@ pub struct Changes {
     pub reports: Vec<Signed<RulesReport>>,
     /// Parties that did not answer in time.
     pub missing: Vec<PartyName>,
+}
+
+/// Have an account's parties give shares of its key to those that come after them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReshareCreate {
+    /// What is to come, signed by its proposer.
+    pub resharing: Signed<Resharing>,
+    /// The user's consent, where the parties ask for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Signed<Consent>>,
+}
+
+/// How far a resharing has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReshareStatus {
+    /// Its parties are at it, or one of them is away: the old charter is in force.
+    Running,
+    /// All parties to come signed: the new charter is in force.
+    Done,
+    /// The old charter stays in force.
+    Failed,
+}
+
+/// A resharing as the coordinator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReshareView {
+    /// The resharing.
+    pub resharing: Signed<Resharing>,
+    /// How far it has come.
+    pub status: ReshareStatus,
+    /// Why it failed, or is about to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The new charter, signed by all its parties, once done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charter: Option<Signed<Charter>>,
+    /// The dealers' words that they dealt for it.
+    pub dealt: Vec<Signed<Dealt>>,
+    /// Parties that are yet to take the new charter: of those that stay or come, and of those that leave.
+    pub untold: Vec<PartyName>,
+    /// Seconds since 1970.
+    pub created_at: u64,
 }
 
 /// Which balance.

@@ -53,6 +53,7 @@ impl Coordinator {
                 self.request_end(request, Status::Expired, reason.into()).await?;
                 Err(Error::PlanOutdated)
             }
+            ApproveOutcome::Past => Err(Error::Approval(ApprovalFault::Charter)),
             ApproveOutcome::NotPending(status) => Err(Error::RequestNotPending { request, status }),
         }
     }

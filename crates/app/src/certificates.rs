@@ -34,7 +34,7 @@ impl Coordinator {
 
     /// Asks the parties and issues the account's next certificate; the file, byte for byte.
     pub async fn certificate_issue(&self, account: AccountId) -> Result<String, Error> {
-        let lineage = self.lineage(account)?;
+        let lineage = self.lineage(account).await?;
         let since = self.now().saturating_sub(DAY_SECONDS);
         let recent = self.stored(move |store| store.certificate_count(account, since)).await?;
         if recent >= PER_DAY_MAX {
@@ -59,9 +59,9 @@ impl Coordinator {
     }
 
     /// All charters of the account.
-    fn lineage(&self, account: AccountId) -> Result<Lineage, Error> {
-        let charter = self.charter(account)?;
-        Lineage::new(vec![charter.signed()]).map_err(|_| Error::Corrupt("charters that are no line"))
+    async fn lineage(&self, account: AccountId) -> Result<Lineage, Error> {
+        let charters = self.charter_list(account).await?;
+        Lineage::new(charters).map_err(|_| Error::Corrupt("charters that are no line"))
     }
 
     /// One certificate, byte for byte as it was issued.

@@ -1,5 +1,5 @@
-//! Charters of active accounts, kept in memory: every step of every payment looks at one, and none
-//! ever changes. The database stays the truth; what is forgotten here is read again.
+//! Charters in force, kept in memory: every step of every payment looks at one, and an account comes to
+//! another one rarely. The database stays the truth; what is forgotten here is read again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -36,7 +36,9 @@ impl InForce {
 impl Coordinator {
     /// The charter of an active account.
     pub(crate) fn charter(&self, account: AccountId) -> Result<Arc<InForce>, Error> {
-        if let Some(charter) = lock(&self.charters.0).get(&account) {
+        // Held while the row is read: whoever forgets a charter that was replaced does so after this.
+        let mut kept = lock(&self.charters.0);
+        if let Some(charter) = kept.get(&account) {
             return Ok(Arc::clone(charter));
         }
         let row = self.looked(|store| store.account_show(account))?;
@@ -47,11 +49,25 @@ impl Coordinator {
             }
             other => return Err(Error::AccountInactive { account, status: status_word(&other) }),
         };
-        let mut kept = lock(&self.charters.0);
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
         kept.insert(account, Arc::clone(&charter));
         Ok(charter)
+    }
+
+    /// All charters of an account, the oldest first, the one in force last.
+    pub async fn charter_list(&self, account: AccountId) -> Result<Vec<Signed<Charter>>, Error> {
+        let current = self.charter(account)?;
+        let mut charters = self.stored(move |store| store.charter_list_past(account)).await?;
+        // What came into force meanwhile is not in this list yet.
+        charters.retain(|past| past.document.version < current.document.version);
+        charters.push(current.signed());
+        Ok(charters)
+    }
+
+    /// Another charter is in force: the next look reads it.
+    pub(crate) fn charter_forget(&self, account: AccountId) {
+        lock(&self.charters.0).remove(&account);
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::account_create::Creations;
+use crate::account_reshare::Successions;
 use crate::certificates::Issuer;
 use crate::charters::Charters;
 use crate::error::Error;
@@ -63,6 +64,7 @@ pub struct Coordinator {
     stopped: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
     pub(crate) creations: Creations,
+    pub(crate) successions: Successions,
     pub(crate) sessions: Sessions,
     pub(crate) statements: StatementBook,
     pub(crate) rules: RulesAnswers,
@@ -92,6 +94,7 @@ impl Coordinator {
             stopped: watch::Sender::new(false),
             tasks: Mutex::default(),
             creations: Creations::default(),
+            successions: Successions::default(),
             sessions: Sessions::default(),
             statements: StatementBook::default(),
             rules: RulesAnswers::default(),

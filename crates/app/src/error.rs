@@ -74,6 +74,23 @@ pub enum Error {
         /// What it is instead.
         status: &'static str,
     },
+    /// A resharing that does not fit, or is not its proposer's.
+    #[error("the resharing is refused: {0}")]
+    Resharing(String),
+    /// One resharing at a time.
+    #[error(
+        "another resharing of account `{account}` runs: wait for it{}, or give it up",
+        missing_of(.missing)
+    )]
+    ReshareRunning {
+        /// The account.
+        account: AccountId,
+        /// Parties to come that have not signed, as far as is known.
+        missing: Vec<PartyName>,
+    },
+    /// None runs.
+    #[error("no resharing of account `{0}` runs")]
+    ReshareNone(AccountId),
     /// Too late.
     #[error("{what} expired {late_seconds} s ago by the coordinator's clock: ask again, or set the clock")]
     Expired {
@@ -256,6 +273,9 @@ impl Error {
             Self::PartySilent(_) => "party-silent",
             Self::PartyUnaware { .. } => "party-unaware",
             Self::AccountInactive { .. } => "account-inactive",
+            Self::Resharing(_) => "resharing-refused",
+            Self::ReshareRunning { .. } => "resharing-runs",
+            Self::ReshareNone(_) => "no-resharing",
             Self::Expired { .. } => "expired",
             Self::Horizon(_) => "expires-too-late",
             Self::ChainUnknown { .. } => "unknown-chain",
@@ -308,6 +328,9 @@ impl Error {
             | Self::PartiesOffline(_)
             | Self::PartyUnaware { .. }
             | Self::AccountInactive { .. }
+            | Self::Resharing(_)
+            | Self::ReshareRunning { .. }
+            | Self::ReshareNone(_)
             | Self::SignersOffline { .. }
             | Self::RequestNotPending { .. }
             | Self::PlanOutdated => Class::Conflict,
@@ -373,6 +396,11 @@ impl From<PlanError> for Error {
             other => Self::Plan(other),
         }
     }
+}
+
+/// For whom a resharing waits, where that is known.
+fn missing_of(parties: &[PartyName]) -> String {
+    if parties.is_empty() { String::new() } else { format!(" (it waits for {})", names(parties)) }
 }
 
 /// Names for people: `a`, `b` and `c`.

@@ -3,11 +3,13 @@
 //!
 //! One payment walks through one file per step:
 //! [`request_submit`] → [`approval_add`] → [`request_sign`] → [`request_settle`] → [`follow`].
-//! One account walks through [`account_create`], other rules for one through [`rules_change`]. [`resume`] takes up what a stop cut off. Every step is
-//! durable before anything is sent because of it.
+//! One account walks through [`account_create`], to its next epoch through [`account_reshare`], to other rules
+//! through [`rules_change`]. [`resume`] takes up what a stop cut off. Every step is durable before anything is sent
+//! because of it.
 
 pub mod account_create;
 pub mod account_list;
+pub mod account_reshare;
 pub mod approval_add;
 pub mod certificates;
 pub mod charters;

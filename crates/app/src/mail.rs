@@ -62,6 +62,19 @@ impl Coordinator {
                 self.rules.take(sender, *answer);
                 Ok(())
             }
+            FromParty::ReshareSigned { charter, signatures } => {
+                self.reshare_signed(sender, *charter, signatures).await
+            }
+            FromParty::ReshareDealt(word) => self.reshare_dealt(word).await,
+            FromParty::ReshareFailed { account: _, resharing, reason } => {
+                self.reshare_failed(sender, resharing, reason).await
+            }
+            FromParty::ReshareAbandoned { abandonment, reason } => {
+                self.reshare_abandoned(*abandonment, reason).await
+            }
+            FromParty::ReshareTaken { account, charter } => {
+                self.reshare_taken(sender, account, charter).await
+            }
         }
     }
 
@@ -75,6 +88,6 @@ impl Coordinator {
         let now = self.now();
         self.stored(move |store| store.party_put(&card, PARTIES_MAX, now)).await?;
         self.hello_heard(sender);
-        Ok(())
+        self.reshare_greet(sender).await
     }
 }

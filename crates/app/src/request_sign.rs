@@ -170,6 +170,13 @@ impl Signing {
     /// One session, or the end. Whether to go on.
     async fn step(&mut self, mut row: RequestRow) -> Result<bool, Error> {
         let (app, request) = (Arc::clone(&self.coordinator), row.intent.request);
+        let charter = app.charter(row.intent.account)?;
+        if charter.document.digest() != self.charter.document.digest() {
+            // The account came to its next epoch, and the request was approved anew: other points, other
+            // parties, nothing is known of them yet.
+            (self.charter, self.hindrances) = (charter, Hindrances::default());
+            self.reminded.clear();
+        }
         if row.intent.expires_at <= app.now() {
             let why = row.reason.as_deref().unwrap_or("the signers did not come together in time");
             app.request_end(request, Status::Expired, why.into()).await?;
@@ -225,6 +232,7 @@ impl Signing {
         };
         match self.session(order).await {
             Ended::Signed => Ok(false),
+            Ended::Refused(_) if self.is_past()? => Ok(true),
             Ended::Refused(reason) => {
                 app.request_end(request, Status::Refused, reason).await?;
                 Ok(false)
@@ -308,6 +316,20 @@ impl Signing {
         }
     }
 
+    /// Whether the account came to its next epoch since.
+    fn is_past(&self) -> Result<bool, Error> {
+        let current = self.coordinator.charter(self.charter.document.terms.account)?;
+        Ok(current.document.digest() != self.charter.document.digest())
+    }
+
+    /// Hands a party the charter in force, or all that brought the account to it.
+    async fn remind(&self, party: &IdentityKey) {
+        let last = self.coordinator.reshare_last(&self.charter.document).await;
+        let words =
+            last.ok().flatten().unwrap_or_else(|| ToParty::Charter { charter: self.charter.signed() });
+        self.coordinator.tell(party, &words).await;
+    }
+
     async fn send(&self, index: PartyIndex, order: &SignOrder) {
         if let Some(card) = self.charter.document.terms.party_at(index) {
             self.coordinator.tell(&card.identity, &ToParty::Sign(Box::new(order.clone()))).await;
@@ -340,8 +362,7 @@ impl Signing {
                     }
                     // The charter was on its way to a party that was away; it is sent once more.
                     Code::Charter if self.reminded.insert(index) => {
-                        let charter = self.charter.signed();
-                        self.coordinator.tell(&by, &ToParty::Charter { charter }).await;
+                        self.remind(&by).await;
                         Ended::Broken(why)
                     }
                     // A session that was used, or a party that is busy: another session may do.

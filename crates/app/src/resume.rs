@@ -14,7 +14,7 @@ const PERIOD: Duration = Duration::from_secs(2);
 const TURN_MAX: u32 = 1000;
 
 impl Coordinator {
-    /// At the start: accounts that were being made go on or are given up.
+    /// At the start: accounts that were being made go on or are given up, and so do resharings.
     pub(crate) async fn resume(self: &Arc<Self>) -> Result<(), Error> {
         for row in self.stored(|store| store.account_list_creating()).await? {
             let account = row.proposal.document.terms.account;
@@ -23,6 +23,9 @@ impl Coordinator {
             } else {
                 self.create_begin(row.proposal, row.created_at).await;
             }
+        }
+        for row in self.stored(|store| store.reshare_list_running()).await? {
+            self.reshare_begin(&row).await?;
         }
         self.tend_turn().await
     }

@@ -57,7 +57,9 @@ pub(crate) async fn make(output: Output, home: &Home, args: &CreateArgs) -> anyh
     let known = client.parties().await?;
     let needs_passphrase = wanted.iter().any(|w| is_recovery(&w.party));
     let device = home.unlock()?;
-    let passphrase = needs_passphrase.then(|| recovery_passphrase(args)).transpose()?;
+    let passphrase = needs_passphrase
+        .then(|| recovery_passphrase(args.recovery_passphrase_file.as_deref()))
+        .transpose()?;
     let folder = args.recovery_dir.clone().unwrap_or_else(|| home.path("recovery"));
     if needs_passphrase {
         crate::own_accounts::folder_note(home, &folder)?;
@@ -75,7 +77,8 @@ pub(crate) async fn make(output: Output, home: &Home, args: &CreateArgs) -> anyh
         } else if is_recovery(&party) {
             let text = passphrase.as_ref().context("a recovery party needs a passphrase")?;
             let passphrase = Passphrase::entered(String::clone(text))?;
-            let (keeper, card, keys) = RecoveryKeeper::new(party, entity_or_own, passphrase, folder.clone())?;
+            let (keeper, card, keys) =
+                RecoveryKeeper::new(party, entity_or_own, passphrase, folder.clone(), None)?;
             cards.push(card.clone());
             sleepers.push((keeper, card, keys));
         } else {
@@ -184,7 +187,7 @@ fn shape(args: &CreateArgs) -> anyhow::Result<(Template, u8, Vec<Wanted>)> {
     Ok((template, 2, wanted?))
 }
 
-fn is_recovery(party: &PartyName) -> bool {
+pub(crate) fn is_recovery(party: &PartyName) -> bool {
     party.as_str() == "recovery" || party.as_str().starts_with("recovery-")
 }
 
@@ -286,12 +289,11 @@ fn check_foreign(card: &Card, own: &EntityName) -> anyhow::Result<()> {
     ))
 }
 
-fn recovery_passphrase(args: &CreateArgs) -> anyhow::Result<zeroize::Zeroizing<String>> {
-    let text = secret(
-        args.recovery_passphrase_file.as_deref(),
-        PASSPHRASE_VARIABLE,
-        "choose a passphrase for the recovery file",
-    )?;
+/// The passphrase of new recovery files.
+pub(crate) fn recovery_passphrase(
+    file: Option<&std::path::Path>,
+) -> anyhow::Result<zeroize::Zeroizing<String>> {
+    let text = secret(file, PASSPHRASE_VARIABLE, "choose a passphrase for the recovery file")?;
     Passphrase::chosen(String::clone(&text))
         .map_err(|error| Failure::error(Exit::Usage, "passphrase", error.to_string()))?;
     Ok(text)
@@ -323,9 +325,7 @@ pub(crate) fn propose(
 fn recovery_files(home: &Home, args: &CreateArgs, charter: &Charter) -> Vec<String> {
     let folder = args.recovery_dir.clone().unwrap_or_else(|| home.path("recovery"));
     let sleeping = charter.terms.parties.iter().filter(|card| card.kind == PartyKind::Recovery);
-    sleeping
-        .map(|card| file_path(&folder, charter.terms.account, &card.party).display().to_string())
-        .collect()
+    sleeping.map(|card| file_path(&folder, charter, &card.party).display().to_string()).collect()
 }
 
 /// The account's address.
@@ -336,13 +336,27 @@ pub(crate) fn address(charter: &Charter) -> anyhow::Result<Address> {
 /// `cohold account show`.
 pub(crate) fn show(output: Output, home: &Home, account: AccountId) -> anyhow::Result<()> {
     let charter = home.account(account)?;
+    let past = crate::reshare::past(home, account)?;
     let value = json!({
         "account": account,
         "address": address(&charter.document)?,
         "charter_digest": charter.document.digest(),
+        "epoch": charter.document.epoch,
+        "past": past,
         "charter": charter,
     });
-    output.result(&value, || describe(&charter))
+    output.result(&value, || {
+        let mut text = describe(&charter);
+        for past in &past {
+            let number = |name: &str| past.get(name).and_then(serde_json::Value::as_u64).unwrap_or_default();
+            text += &format!(
+                "\npast      epoch {}: {} parties signed together; shares of it are worth nothing to those of today",
+                number("epoch"),
+                number("threshold")
+            );
+        }
+        text
+    })
 }
 
 /// `cohold address`.

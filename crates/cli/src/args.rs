@@ -2,6 +2,7 @@
 
 mod change;
 mod custody;
+mod reshare;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use cohold_model::{AccountId, RequestId};
 
 pub(crate) use change::ChangeCommand;
 pub(crate) use custody::{AtArg, AttackArgs, ClassArg, CustodyCommand, FleetArgs, ModelArgs, VerifyArgs};
+pub(crate) use reshare::{EpochArgs, RecoverArgs, RefreshArgs, ReshareArgs};
 
 /// Keys that nobody holds alone, and the proof of who can move what.
 #[derive(Debug, Parser)]
@@ -171,6 +173,25 @@ pub(crate) enum AccountCommand {
         #[arg(long)]
         all: bool,
     },
+    /// Give the same parties other shares of the key: a copy of an old share is worth nothing then.
+    #[command(after_help = "The address stays. Payments go on meanwhile, in the epoch before.\n\n\
+        Exit codes: 0 in the next epoch, 1 refused, 2 usage, 3 parties are away.\n\n\
+        Examples:\n  cohold account refresh acc_…\n  cohold account refresh acc_… --yes --json")]
+    Refresh(RefreshArgs),
+    /// Give the key to other parties, at another threshold or without one of them.
+    #[command(after_help = "The address stays. Who is left out keeps nothing of worth.\n\n\
+        Exit codes: 0 in the next epoch, 1 refused, 2 usage, 3 parties are away.\n\n\
+        Examples:\n  cohold account reshare acc_… --without cosigner --party beta:cosigner-b\n  \
+        cohold account reshare acc_… --threshold 3 --party me:recovery-2\n  \
+        cohold account reshare acc_… --cancel")]
+    Reshare(ReshareArgs),
+    /// Get an account back on a new device: with a recovery file and the nodes, without the old device.
+    #[command(
+        after_help = "Run it in a new --home that knows the server (`config.toml`, `rules.toml`) and has pinned the nodes.\n\n\
+        Exit codes: 0 in the next epoch, 1 refused, 2 usage, 3 parties are away.\n\n\
+        Example:\n  cohold --home ./new-phone account recover --recovery recovery.txt"
+    )]
+    Recover(RecoverArgs),
     /// Show an account: its charter in words.
     #[command(after_help = "Example:\n  cohold account show acc_…")]
     Show {

@@ -161,6 +161,8 @@ async fn processes(
     payer.one_by_one(WARM_UP).await?;
     let alone = payer.one_by_one(args.payments).await?;
     latency(report, &alone, peers);
+    output.progress("other shares of a key, 2-of-3 to 2-of-3, across processes …");
+    epochs(report, args, &payer, &alone, keygen).await?;
 
     output.progress("payments, side by side …");
     let time = Duration::from_secs(args.seconds);
@@ -196,6 +198,42 @@ fn latency(report: &mut Report, alone: &Latencies, peers: &Peers) {
         peer: Some(("the same".into(), sign)),
         target: Target::None,
     });
+}
+
+/// What it takes to give an account other shares, and what that does to payments of others beside it.
+async fn epochs(
+    report: &mut Report,
+    args: &BenchArgs,
+    payer: &Payer,
+    alone: &Latencies,
+    keygen: f64,
+) -> anyhow::Result<()> {
+    report.add(Figure {
+        name: "resharing 2-of-3 to 2-of-3, until in force".into(),
+        unit: "ms",
+        ours: milliseconds(middle(payer.reshare(KEYS).await?)),
+        peer: Some(("key generation in the same run, until in force".into(), keygen)),
+        target: Target::RatioAtMost(1.3),
+    });
+    let resharing = async {
+        loop {
+            payer.reshare(KEYS).await?;
+        }
+        #[expect(unreachable_code, reason = "tells the type")]
+        anyhow::Ok(())
+    };
+    let beside = tokio::select! {
+        paid = payer.one_by_one(args.payments) => paid?,
+        ended = resharing => return ended,
+    };
+    report.add(Figure {
+        name: "signature 2-of-3 through the API, p99, while shares are dealt".into(),
+        unit: "ms",
+        ours: milliseconds(beside.quantile(0.99)),
+        peer: Some(("the same before".into(), milliseconds(alone.quantile(0.99)))),
+        target: Target::RatioAtMost(1.5),
+    });
+    Ok(())
 }
 
 /// Signatures per second of the raw engine on all cores.

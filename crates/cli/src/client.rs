@@ -7,11 +7,12 @@ use anyhow::Context as _;
 use cohold_api::{
     AccountCreate, AccountView, ApprovalCreate, BalanceQuery, BalanceView, CertificateView, ChainView,
     ChangeAnswer, ChangePropose, Changes, ConsentCreate, Health, IssuerView, Page, PageQuery, PartyView,
-    Problem, RequestCreate, RequestQuery, RequestView, StatementCreate, Statements, route,
+    Problem, RequestCreate, RequestQuery, RequestView, ReshareCreate, ReshareView, StatementCreate,
+    Statements, route,
 };
 use cohold_model::receipt::Status;
 use cohold_model::statement::Statement;
-use cohold_model::{AccountId, ChangeId, PartyName, RequestId, Signed};
+use cohold_model::{AccountId, ChangeId, Charter, PartyName, RequestId, Signed};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -146,6 +147,30 @@ impl Client {
     ) -> anyhow::Result<ChangeAnswer> {
         let path = route::CONSENTS.replace("{account}", &account.to_string());
         self.signed(self.http.post(self.url(&path, &())?).json(body)).await
+    }
+
+    /// All charters of an account, oldest first.
+    pub(crate) async fn charters(&self, account: AccountId) -> anyhow::Result<Vec<Signed<Charter>>> {
+        self.get(&route::CHARTERS.replace("{account}", &account.to_string()), &()).await
+    }
+
+    /// The resharings of an account, newest first, as they were signed.
+    pub(crate) async fn reshares(&self, account: AccountId) -> anyhow::Result<Vec<ReshareView>> {
+        let path = route::RESHARES.replace("{account}", &account.to_string());
+        self.get(&path, &()).await
+    }
+
+    pub(crate) async fn reshare_create(
+        &self,
+        account: AccountId,
+        body: &ReshareCreate,
+    ) -> anyhow::Result<ReshareView> {
+        self.post(&route::RESHARES.replace("{account}", &account.to_string()), body).await
+    }
+
+    pub(crate) async fn reshare_cancel(&self, account: AccountId) -> anyhow::Result<ReshareView> {
+        let path = route::RESHARES.replace("{account}", &account.to_string());
+        self.answer(self.http.delete(self.url(&path, &())?)).await
     }
 
     pub(crate) async fn balance(

@@ -20,6 +20,7 @@ use cohold_model::account::{Card, PartyKind};
 use cohold_model::charter::Charter;
 use cohold_model::statement::{Sealing, Statement};
 use cohold_model::{AccountId, Lineage, PartyName, Signed};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::args::{Global, ModelArgs};
@@ -69,11 +70,53 @@ pub(crate) async fn model_heard(
     let charter = home.account(account)?;
     let Heard { statements, declared, missing } = gather(output, home, account).await;
     let own = Own { declared, seals: own_seals(&charter.document) };
-    let lineage = Lineage::new(vec![charter])
-        .map_err(|error| Failure::error(Exit::Failed, "charters", error.to_string()))?;
+    let lineage = lineage(home, &charter).await?;
     let model = extract(&lineage, &statements, &own, cohold_node::now())
         .map_err(|error| Failure::error(Exit::Failed, "model", error.to_string()))?;
     Ok((model, statements, missing))
+}
+
+/// All charters of an account up to this one, from which each one before is known by its digest: this
+/// device's own, or where it came later the server's.
+async fn lineage(home: &Home, charter: &Signed<Charter>) -> anyhow::Result<Lineage> {
+    let account = charter.document.terms.account;
+    let mut charters = home.past(account)?;
+    charters.retain(|past| past.document.version < charter.document.version);
+    if charters.first().is_none_or(|first| first.document.version != 1) && charter.document.version != 1 {
+        charters = home.client()?.charters(account).await?;
+        charters.retain(|past| past.document.version < charter.document.version);
+    }
+    charters.push(charter.clone());
+    Lineage::new(charters).map_err(|error| Failure::error(Exit::Failed, "charters", error.to_string()))
+}
+
+/// An account's class under a charter, and the coalitions that move its funds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Standing {
+    class: cohold_custody::Class,
+    moves: Vec<Vec<String>>,
+}
+
+impl std::fmt::Display for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let coalitions: Vec<String> = self.moves.iter().map(|coalition| coalition.join(" + ")).collect();
+        write!(f, "{}; the funds move by: {}", self.class, coalitions.join(", or "))
+    }
+}
+
+/// How an account stands under a charter that this device checked, by what its nodes say now.
+pub(crate) async fn standing(
+    output: Output,
+    home: &Home,
+    charter: &Signed<Charter>,
+) -> anyhow::Result<Standing> {
+    let Heard { statements, declared, .. } = gather(output, home, charter.document.terms.account).await;
+    let own = Own { declared, seals: own_seals(&charter.document) };
+    let lineage = lineage(home, charter).await?;
+    let evaluation = evaluate(&extract(&lineage, &statements, &own, cohold_node::now())?)?;
+    let ways = evaluation.powers.get("move").into_iter().flatten();
+    let moves = ways.filter(|way| way.doubts.is_empty()).map(|way| way.coalition.clone()).collect();
+    Ok(Standing { class: evaluation.class, moves })
 }
 
 /// How this device sealed what it made itself: its own share, and the recovery shares beside it.

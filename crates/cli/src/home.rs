@@ -198,8 +198,20 @@ impl Home {
                 "account-pending",
                 format!("`{account}` is not in force yet: its making was cut off, or a party is away"),
             )),
-            None => Err(unknown(account)),
+            None => match store.account_left(account)? {
+                Some(charter) => Err(crate::succession::out(&charter.document)),
+                None => Err(unknown(account)),
+            },
         }
+    }
+
+    /// Charters of an account that this device was under before, oldest first.
+    pub(crate) fn past(&self, account: AccountId) -> anyhow::Result<Vec<Signed<Charter>>> {
+        let path = self.path("device.sqlite");
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        Ok(PartyStore::open(&path)?.epoch_list(account)?)
     }
 
     /// Asks for the PIN and opens the device; on the first call it makes the device.

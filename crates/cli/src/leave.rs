@@ -142,7 +142,7 @@ fn locals(home: &Home, device: &Device, charter: &Charter, args: &SendArgs) -> a
             return Err(wrong(format!("`{place}` belongs to account {}", public.account)));
         }
         if public.charter != charter.digest() {
-            return Err(wrong(format!("`{place}` was made under another charter of this account")));
+            return Err(wrong(recovery::of_another_epoch(&place.to_string(), &public, charter)));
         }
         let (index, card) =
             charter.terms.party(&public.party).context("the recovery share is not in the charter")?;

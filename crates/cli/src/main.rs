@@ -23,8 +23,11 @@ mod own_accounts;
 mod quorum;
 mod recovery;
 mod request;
+mod reshare;
 mod send;
 mod services;
+mod sleeper;
+mod succession;
 mod wish;
 
 use std::process::ExitCode;
@@ -72,6 +75,9 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(output, args).await,
         Command::Account(AccountCommand::Create(args)) => account::create(output, &home()?, args).await,
         Command::Account(AccountCommand::List { all }) => own_accounts::list(output, &home()?, *all),
+        Command::Account(AccountCommand::Refresh(args)) => reshare::refresh(output, &home()?, args).await,
+        Command::Account(AccountCommand::Reshare(args)) => reshare::reshare(output, &home()?, args).await,
+        Command::Account(AccountCommand::Recover(args)) => reshare::recover(output, &home()?, args).await,
         Command::Account(AccountCommand::Show { account }) => account::show(output, &home()?, *account),
         Command::Address { account } => account::show_address(output, &home()?, *account),
         Command::Balance(args) => balance::balance(output, &home()?, args).await,

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use cohold_model::AccountId;
+use cohold_api::ReshareView;
+use cohold_model::Document as _;
 use cohold_model::charter::Charter;
+use cohold_model::handover::Handover;
 use cohold_party::create::check_activation;
 use cohold_store::PartyStore;
+use cohold_store::party::ReshareState;
 use cohold_vault::file::{private_folder, private_replace};
 use serde_json::{Value, json};
 
@@ -48,6 +51,34 @@ pub(crate) async fn take_up(output: Output, home: &Home) -> anyhow::Result<()> {
         store.account_activate(&charter)?;
         output.progress(&format!("account {account}, whose making was cut off, is in force"));
     }
+    take_up_epochs(output, home, &store).await
+}
+
+/// Takes up resharings that were cut off after this device had signed: where all others signed as well, the
+/// next epoch comes into force here.
+async fn take_up_epochs(output: Output, home: &Home, store: &PartyStore) -> anyhow::Result<()> {
+    let waiting = store.reshare_list_said()?.into_iter().filter(|row| row.state == ReshareState::Prepared);
+    for row in waiting {
+        let account = row.resharing.document.terms.account;
+        let Ok(client) = home.client() else { return Ok(()) };
+        let Ok(views) = client.reshares(account).await else { return Ok(()) };
+        let digest = row.resharing.document.digest();
+        let view = views.into_iter().find(|view| view.resharing.document.digest() == digest);
+        let Some(ReshareView { resharing, charter: Some(charter), dealt, .. }) = view else { continue };
+        let (party, handover) = (DEVICE.parse()?, Handover { resharing, charter, dealt });
+        match cohold_node::epochs::take(store, &party, None, &handover, cohold_node::now()) {
+            Ok(()) => output.progress(&format!("account {account} is in its next epoch")),
+            // What a server says must not keep the device from its other accounts.
+            Err(error) => output.progress(&format!("account {account} stays in its epoch here: {error}")),
+        }
+    }
+    finish_files(home)
+}
+
+/// Gives recovery files whose charter is in force by now their final names.
+pub(crate) fn finish_files(home: &Home) -> anyhow::Result<()> {
+    let accounts: Vec<Charter> = home.accounts()?.into_iter().map(|charter| charter.document).collect();
+    folders(home).iter().for_each(|folder| finish_all(folder, &accounts));
     Ok(())
 }
 
@@ -55,10 +86,7 @@ pub(crate) async fn take_up(output: Output, home: &Home) -> anyhow::Result<()> {
 /// send to: a party of theirs may have no share.
 pub(crate) fn list(output: Output, home: &Home, all: bool) -> anyhow::Result<()> {
     let accounts: Vec<Charter> = home.accounts()?.into_iter().map(|charter| charter.document).collect();
-    let ids: Vec<AccountId> = accounts.iter().map(|charter| charter.terms.account).collect();
-    for folder in folders(home) {
-        finish_all(&folder, &ids);
-    }
+    folders(home).iter().for_each(|folder| finish_all(folder, &accounts));
     let path = home.path("device.sqlite");
     let pending = if path.exists() { PartyStore::open(&path)?.account_pending()? } else { Vec::new() };
     if !all && !pending.is_empty() {

@@ -7,16 +7,21 @@ use anyhow::Context as _;
 use cohold_chain_evm::Address;
 use cohold_model::account::{Card, PartyKind, Proposal};
 use cohold_model::charter::Charter;
+use cohold_model::handover::Handover;
 use cohold_model::ids::PartyIndex;
+use cohold_model::reshare::Abandonment;
 use cohold_model::statement::Sealing;
-use cohold_model::{AccountId, Document as _, EntityName, PartyName, SessionId, Signed};
+use cohold_model::{AccountId, Digest, Document as _, EntityName, Epoch, PartyName, SessionId, Signed};
 use cohold_mpc::PartyKeys;
 use cohold_mpc_ecdsa::Share;
+use cohold_node::epochs::{Companions, Epochs, Said};
 use cohold_node::keeper::{KeepError, Keeper, Kept, OpenedKey};
 use cohold_party::Refusal;
 use cohold_party::create::{self, Made};
 use cohold_party::refusal::Code;
+use cohold_party::reshare::{Accepted, Prepared};
 use cohold_party::verify::Reservation;
+use cohold_party::wire::ReshareOrder;
 use cohold_store::crash_point;
 use cohold_vault::{Passphrase, RecoveryFile, RecoveryPublic, StretchCost};
 use serde_json::json;
@@ -37,6 +42,10 @@ pub(crate) struct RecoveryKeeper {
     passphrase: Passphrase,
     folder: PathBuf,
     kept: std::sync::Mutex<Option<(Charter, bool)>>,
+    /// Who keeps its signature beside its own, where it comes into an account that exists.
+    companions: Option<Arc<Companions>>,
+    /// Whether it said that it will never sign. Held while the file is written: one or the other.
+    refused: std::sync::Mutex<bool>,
 }
 
 /// A recovery file, opened.
@@ -52,6 +61,7 @@ impl RecoveryKeeper {
         entity: EntityName,
         passphrase: Passphrase,
         folder: PathBuf,
+        companions: Option<Arc<Companions>>,
     ) -> anyhow::Result<(Arc<Self>, Card, Arc<PartyKeys>)> {
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(seed.as_mut())?;
@@ -63,8 +73,12 @@ impl RecoveryKeeper {
             identity: keys.identity(),
             seal: keys.seal_key(),
         };
-        let kept = std::sync::Mutex::new(None);
-        Ok((Arc::new(Self { party, seed, passphrase, folder, kept }), card, Arc::new(keys)))
+        let (kept, refused) = Default::default();
+        Ok((
+            Arc::new(Self { party, seed, passphrase, folder, kept, companions, refused }),
+            card,
+            Arc::new(keys),
+        ))
     }
 
     /// Whether the charter came into force for this party too.
@@ -76,25 +90,42 @@ impl RecoveryKeeper {
         self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn write(&self, made: &Made, now: u64) -> anyhow::Result<()> {
-        let account = made.charter.terms.account;
-        let address = Address::of_public_key(&made.charter.key.public_key.0)?;
+    fn refused(&self) -> std::sync::MutexGuard<'_, bool> {
+        self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn write(&self, charter: &Charter, share: &Share, now: u64) -> anyhow::Result<()> {
+        let account = charter.terms.account;
+        let address = Address::of_public_key(&charter.key.public_key.0)?;
         let public = RecoveryPublic {
             account,
             address: Some(address.to_string()),
-            epoch: made.charter.epoch,
+            epoch: charter.epoch,
             party: self.party.clone(),
-            charter: made.charter.digest(),
+            charter: charter.digest(),
             created_at: now,
         };
-        let share = made.share.to_secret_bytes();
+        let share = share.to_secret_bytes();
         let mut secret = Zeroizing::new(Vec::with_capacity(33 + share.len()));
         secret.push(SECRET_VERSION);
         secret.extend_from_slice(self.seed.as_ref());
         secret.extend_from_slice(&share);
         let file = RecoveryFile::seal(public, &secret, &self.passphrase, StretchCost::default())?;
         cohold_vault::file::private_folder(&self.folder)?;
-        Ok(file.save(&unfinished_path(&self.folder, account, &self.party))?)
+        Ok(file.save(&unfinished_path(&self.folder, charter, &self.party))?)
+    }
+
+    /// Gives the file its final name once its charter is in force.
+    fn in_force(&self, charter: &Signed<Charter>) -> Result<(), KeepError> {
+        let account = charter.document.terms.account;
+        let mut kept = self.lock();
+        let (own, active) = kept.as_mut().ok_or(KeepError::Unknown(account))?;
+        create::check_activation(charter, own, &self.party).map_err(|e| KeepError::Failed(e.to_string()))?;
+        crash_point!("recovery.activate.before");
+        finish(&self.folder, own, &self.party).map_err(|e| KeepError::Failed(e.to_string()))?;
+        crash_point!("recovery.activate.after");
+        *active = true;
+        Ok(())
     }
 }
 
@@ -106,7 +137,8 @@ impl Keeper for RecoveryKeeper {
 
     fn keygen_keep(&self, made: &Made, now: u64) -> Result<(), KeepError> {
         crash_point!("recovery.keep.before");
-        self.write(made, now).map_err(|error| KeepError::Failed(format!("{error:#}")))?;
+        self.write(&made.charter, &made.share, now)
+            .map_err(|error| KeepError::Failed(format!("{error:#}")))?;
         crash_point!("recovery.keep.after");
         *self.lock() = Some((made.charter.clone(), false));
         Ok(())
@@ -122,15 +154,7 @@ impl Keeper for RecoveryKeeper {
     }
 
     fn activate(&self, charter: &Signed<Charter>, _now: u64) -> Result<(), KeepError> {
-        let account = charter.document.terms.account;
-        let mut kept = self.lock();
-        let (own, active) = kept.as_mut().ok_or(KeepError::Unknown(account))?;
-        create::check_activation(charter, own, &self.party).map_err(|e| KeepError::Failed(e.to_string()))?;
-        crash_point!("recovery.activate.before");
-        finish(&self.folder, account, &self.party).map_err(|e| KeepError::Failed(e.to_string()))?;
-        crash_point!("recovery.activate.after");
-        *active = true;
-        Ok(())
+        self.in_force(charter)
     }
 
     fn kept(&self, account: AccountId) -> Result<Kept, KeepError> {
@@ -152,41 +176,134 @@ impl Keeper for RecoveryKeeper {
         Err(KeepError::Unknown(kept.charter.terms.account))
     }
 
+    fn epochs(&self) -> Option<&dyn Epochs> {
+        self.companions.is_some().then_some(self)
+    }
+
     fn ban(&self, account: AccountId, _: PartyIndex, _: &str, _now: u64) -> Result<(), KeepError> {
         Err(KeepError::Unknown(account))
     }
 }
 
-pub(crate) fn file_path(folder: &Path, account: AccountId, party: &PartyName) -> PathBuf {
-    folder.join(format!("{account}-{party}.txt"))
+/// A recovery party that comes into an account: it receives, writes its file, signs, and sleeps.
+impl Epochs for RecoveryKeeper {
+    fn share(&self, kept: &Kept) -> Result<Arc<Share>, KeepError> {
+        Err(KeepError::Unknown(kept.charter.terms.account))
+    }
+
+    fn begin(&self, accepted: &Accepted, _now: u64) -> Result<(), KeepError> {
+        if self.lock().is_some() { Err(KeepError::Used(accepted.digest().to_string())) } else { Ok(()) }
+    }
+
+    fn keep(&self, prepared: &Prepared, now: u64) -> Result<(), KeepError> {
+        let Prepared { charter, share, .. } = prepared;
+        let refused = self.refused();
+        if *refused {
+            return Err(KeepError::Resharing("this resharing was given up".into()));
+        }
+        crash_point!("recovery.keep.before");
+        self.write(charter, share, now).map_err(|error| KeepError::Failed(format!("{error:#}")))?;
+        crash_point!("recovery.keep.after");
+        *self.lock() = Some((charter.clone(), false));
+        if let Some(companions) = &self.companions {
+            let signature = Made::sign(charter, &PartyKeys::from_seed(&self.seed));
+            companions.put(self.party.clone(), charter.digest(), signature);
+        }
+        Ok(())
+    }
+
+    fn dealt(&self, _: &Digest, charter: &Charter) -> Result<(), KeepError> {
+        Err(KeepError::Unknown(charter.terms.account))
+    }
+
+    /// It may have signed once its file is written. What it says before that holds although nothing is
+    /// written: its keys are in this process only.
+    fn refuse(&self, _: &ReshareOrder, _holds: bool, _now: u64) -> Result<bool, KeepError> {
+        let mut refused = self.refused();
+        if self.lock().is_some() {
+            return Ok(false);
+        }
+        *refused = true;
+        if let Some(companions) = &self.companions {
+            companions.refuse(self.party.clone());
+        }
+        Ok(true)
+    }
+
+    fn abandon(&self, _: &Signed<Abandonment>) -> Result<bool, KeepError> {
+        Ok(false)
+    }
+
+    fn take(&self, handover: &Handover, _now: u64) -> Result<(), KeepError> {
+        self.in_force(&handover.charter)
+    }
+
+    fn said(&self, _: Option<&Digest>) -> Result<Vec<Said>, KeepError> {
+        let kept = self.lock();
+        let waiting = kept.iter().filter(|(_, active)| !active);
+        Ok(waiting.map(|(charter, _)| Said::Signed(charter.clone(), Default::default())).collect())
+    }
 }
 
-fn unfinished_path(folder: &Path, account: AccountId, party: &PartyName) -> PathBuf {
-    folder.join(format!("{account}-{party}.txt.unfinished"))
+/// Where the recovery file of a party lies: later epochs do not overwrite earlier ones.
+pub(crate) fn file_path(folder: &Path, charter: &Charter, party: &PartyName) -> PathBuf {
+    let (account, epoch) = (charter.terms.account, charter.epoch);
+    match epoch {
+        Epoch::FIRST => folder.join(format!("{account}-{party}.txt")),
+        later => folder.join(format!("{account}-{party}-epoch-{later}.txt")),
+    }
 }
+
+/// Where it lies before its charter is in force. A later epoch may take several tries, each with a file of
+/// its own: one that may bear a signature is never overwritten.
+fn unfinished_path(folder: &Path, charter: &Charter, party: &PartyName) -> PathBuf {
+    let mut path = file_path(folder, charter, party).into_os_string();
+    if charter.epoch != Epoch::FIRST {
+        let digest = charter.digest().to_string();
+        path.push(format!(".{}", digest.get(..TRY_DIGITS).unwrap_or(&digest)));
+    }
+    path.push(UNFINISHED);
+    path.into()
+}
+
+/// Digits of a charter's digest that tell tries apart.
+const TRY_DIGITS: usize = 16;
+
+/// How the names of files end whose charter is not in force yet.
+const UNFINISHED: &str = ".unfinished";
 
 /// Gives a file its final name; saying it again changes nothing.
-fn finish(folder: &Path, account: AccountId, party: &PartyName) -> std::io::Result<()> {
-    let (from, to) = (unfinished_path(folder, account, party), file_path(folder, account, party));
+fn finish(folder: &Path, charter: &Charter, party: &PartyName) -> std::io::Result<()> {
+    let (from, to) = (unfinished_path(folder, charter, party), file_path(folder, charter, party));
     if from.exists() { std::fs::rename(from, to) } else { Ok(()) }
 }
 
 /// Files of accounts whose making was cut off: those of accounts in force get their final name; the
 /// others stay, marked, until their account is known to be given up.
-pub(crate) fn finish_all(folder: &Path, active: &[AccountId]) {
+pub(crate) fn finish_all(folder: &Path, active: &[Charter]) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
-        let Some((account, party)) = name.strip_suffix(".txt.unfinished").and_then(|n| n.split_once('-'))
-        else {
-            continue;
-        };
-        if let (Ok(account), Ok(party)) = (account.parse(), party.parse())
-            && active.contains(&account)
-            && let Err(error) = finish(folder, account, &party)
+    let unfinished = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    for name in unfinished.filter(|name| name.ends_with(UNFINISHED)) {
+        let Ok(file) = read(&folder.join(&name)) else { continue };
+        let (of, party) = (file.public().charter, &file.public().party);
+        // Of several tries at an epoch, one at most is in force; the file says of which it is.
+        if let Some(charter) = active.iter().find(|charter| charter.digest() == of)
+            && let Err(error) = finish(folder, charter, party)
         {
             tracing::warn!(%error, "a recovery file keeps its unfinished name");
         }
     }
+}
+
+/// What to say of a file that was not made under the charter in force.
+pub(crate) fn of_another_epoch(place: &str, public: &RecoveryPublic, charter: &Charter) -> String {
+    let (found, epoch) = (public.epoch, charter.epoch);
+    if found < epoch {
+        return format!(
+            "`{place}` is of epoch {found}, which is past: the account is in epoch {epoch}, use the file that was made for it"
+        );
+    }
+    format!("`{place}` was made under another charter of this account than the one in force (epoch {epoch})")
 }
 
 /// Reads and opens a recovery file.
@@ -220,6 +337,11 @@ pub(crate) fn opened(bytes: &[u8]) -> anyhow::Result<Opened> {
     Ok(Opened { keys: PartyKeys::from_seed(seed), share })
 }
 
+/// What a recovery file says openly.
+pub(crate) fn read_public(path: &Path) -> anyhow::Result<RecoveryPublic> {
+    read(path).map(|file| file.public().clone())
+}
+
 fn read(path: &Path) -> anyhow::Result<RecoveryFile> {
     let text = read_text(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
     RecoveryFile::parse(&text).map_err(|error| {
@@ -243,10 +365,15 @@ pub(crate) fn check(
         let key = opened.share.key();
         let found = Address::of_public_key(&key.public_key())?.to_string();
         anyhow::ensure!(found == address, "the share in the file belongs to {found}, not to {address}");
-        if let Some(home) = home {
+        let of_today = |home: &&Home| {
+            home.account(public.account).is_ok_and(|charter| charter.document.digest() == public.charter)
+        };
+        if let Some(home) = home.filter(of_today) {
             recovery_opened(home, public.account, &public.party);
         }
     }
+    let known = home.and_then(|home| home.account(public.account).ok());
+    let past = known.as_ref().is_some_and(|charter| charter.document.epoch > public.epoch);
     let value = json!({
         "ok": true,
         "account": public.account,
@@ -254,6 +381,7 @@ pub(crate) fn check(
         "party": public.party,
         "epoch": public.epoch,
         "opened": !checksum_only,
+        "past": past,
     });
     output.result(&value, || {
         let what = if checksum_only {
@@ -267,6 +395,10 @@ pub(crate) fn check(
             public.account,
             public.party,
             public.epoch
-        )
+        ) + if past {
+            "\n  PAST: the account is in a later epoch, and this share is worth nothing there; destroy the file"
+        } else {
+            ""
+        }
     })
 }

@@ -20,6 +20,7 @@ use crate::client::{Client, Patience};
 use crate::home::{DEVICE, Device, Home};
 use crate::output::{Exit, Failure, Output, confirm};
 use crate::request::{value, words};
+use crate::succession::{Standing, catch_up, out};
 use crate::wish::{chain_id, intent};
 
 /// How long to wait for signing and mining.
@@ -28,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const PLANS_MAX: u32 = 5;
 /// The code of a plan that another request of the account has outdated.
 const OUTDATED: &str = "plan-outdated";
+/// The code of an approval that the server does not take.
+const REFUSED: &str = "approval-refused";
 /// The code of a payment that the account has too little for.
 const SHORT: &str = "insufficient-balance";
 /// How long to pause when the server would not wait.
@@ -177,8 +180,21 @@ impl Payment<'_> {
         };
         match ended.await {
             Err(error) if is_outdated(&error) => Err(self.outdated(error)?),
+            Err(error) if is(&error, REFUSED) => Err(self.caught_up(error).await),
             Err(error) => Err(approved_already(error, request)),
             done => done,
+        }
+    }
+
+    /// The server takes approvals under another charter only: perhaps the account came to its next epoch while
+    /// this device was away. What it approved stays tied to the request's one nonce.
+    async fn caught_up(&self, error: anyhow::Error) -> anyhow::Error {
+        let (account, request) = (self.charter.terms.account, self.followed.wanted.request);
+        match catch_up(self.client, self.device, account).await {
+            Ok(Standing::Same) => error,
+            Ok(Standing::Ahead) => next_epoch(request),
+            Ok(Standing::Out(charter)) => out(&charter.document),
+            Err(error) => error,
         }
     }
 
@@ -231,6 +247,13 @@ impl Payment<'_> {
             }
             match view.status {
                 Status::Refused | Status::Expired | Status::Reverted => return Err(self.ended(&view)?),
+                // Approved before, and not any more.
+                Status::Pending if self.followed.approved => {
+                    return match catch_up(self.client, self.device, self.charter.terms.account).await? {
+                        Standing::Out(charter) => Err(out(&charter.document)),
+                        Standing::Same | Standing::Ahead => Err(next_epoch(request)),
+                    };
+                }
                 status if status >= enough(wait) => return value(&view, self.book),
                 _ if began.elapsed() > PATIENCE => {
                     let why = view.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
@@ -296,6 +319,17 @@ fn signers(charter: &Charter, names: &[PartyName]) -> anyhow::Result<Option<Vec<
 }
 
 /// An answer that broke off or makes no sense says nothing of what was approved before.
+/// That a payment must be approved under the charter of the next epoch.
+fn next_epoch(request: RequestId) -> anyhow::Error {
+    Failure::error(
+        Exit::Waiting,
+        "next-epoch",
+        format!(
+            "the account came to its next epoch before this was signed: approve it again with `--request {request}`, which pays once"
+        ),
+    )
+}
+
 fn approved_already(error: anyhow::Error, request: RequestId) -> anyhow::Error {
     match error.downcast::<Failure>() {
         Ok(Failure { exit: Exit::Failed, code, message }) if !is_end(&code) => Failure::error(

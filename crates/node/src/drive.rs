@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use cohold_model::HexBytes;
 use cohold_mpc::{Envelope, Fault};
+use cohold_mpc_ecdsa::Auxiliary;
 use cohold_party::create::{Made, Making};
+use cohold_party::reshare::{Dealing, Reshared, SettingUp};
 use cohold_party::sign::SigningRun;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::runtime::Post;
@@ -16,11 +18,25 @@ const RESEND_AFTER: Duration = Duration::from_millis(700);
 /// The least time between two answers to peers that are behind.
 const RESEND_PAUSE: Duration = Duration::from_millis(200);
 
+/// How a run's rounds are worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// A round takes a millisecond or two, less than it costs to have another thread do it.
+    Quick,
+    /// On another thread.
+    Heavy,
+    /// On another thread, one round at a time in this process: nobody waits for it, and payments that go
+    /// on beside it keep the other processors.
+    Spare,
+}
+
+/// Rounds that spare the others.
+static SPARING: Semaphore = Semaphore::const_new(1);
+
 /// A run of the party stair.
 pub(crate) trait Run: Send + 'static {
     type Output: Send + 'static;
-    /// Whether a round takes a millisecond or two, less than it costs to have another thread do it.
-    const QUICK: bool;
+    const PACE: Pace;
     fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault>;
     fn resend(&self) -> Vec<Envelope>;
     fn output(&mut self) -> Option<Self::Output>;
@@ -28,7 +44,7 @@ pub(crate) trait Run: Send + 'static {
 
 impl Run for Making {
     type Output = Made;
-    const QUICK: bool = false;
+    const PACE: Pace = Pace::Heavy;
     fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
         self.receive(envelope, &mut crate::rng())
     }
@@ -40,9 +56,37 @@ impl Run for Making {
     }
 }
 
+impl Run for Dealing {
+    type Output = Reshared;
+    const PACE: Pace = Pace::Spare;
+    fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
+        self.receive(envelope, &mut crate::rng())
+    }
+    fn resend(&self) -> Vec<Envelope> {
+        self.resend()
+    }
+    fn output(&mut self) -> Option<Reshared> {
+        self.reshared()
+    }
+}
+
+impl Run for SettingUp {
+    type Output = Auxiliary;
+    const PACE: Pace = Pace::Spare;
+    fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
+        self.receive(envelope, &mut crate::rng())
+    }
+    fn resend(&self) -> Vec<Envelope> {
+        self.resend()
+    }
+    fn output(&mut self) -> Option<Auxiliary> {
+        self.auxiliary()
+    }
+}
+
 impl Run for SigningRun {
     type Output = HexBytes;
-    const QUICK: bool = true;
+    const PACE: Pace = Pace::Quick;
     fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
         self.receive(envelope, &mut crate::rng())
     }
@@ -120,9 +164,12 @@ async fn turn<R: Run>(mut run: R, envelope: Envelope) -> Result<(R, Answer), Bro
         let answer = run.receive(&envelope);
         (run, answer)
     };
-    if R::QUICK {
-        return Ok(work());
-    }
+    // The semaphore is never closed.
+    let _turn = match R::PACE {
+        Pace::Quick => return Ok(work()),
+        Pace::Heavy => None,
+        Pace::Spare => SPARING.acquire().await.ok(),
+    };
     tokio::task::spawn_blocking(work).await.map_err(|_| Broken::Cancelled)
 }
 

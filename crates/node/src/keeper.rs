@@ -13,6 +13,7 @@ use cohold_party::create::Made;
 use cohold_party::verify::Reservation;
 use cohold_party::{Refusal, refusal::Code};
 
+use crate::epochs::Epochs;
 use crate::rulebook::Rulebook;
 
 /// Why something could not be kept or found.
@@ -24,6 +25,9 @@ pub enum KeepError {
     /// The session or the account was used before.
     #[error("`{0}` was used before: it is never used twice")]
     Used(String),
+    /// Another resharing may still come into force, or this one came before.
+    #[error("{0}")]
+    Resharing(String),
     /// Store, vault or file failed.
     #[error("{0}")]
     Failed(String),
@@ -33,7 +37,7 @@ impl From<KeepError> for Refusal {
     fn from(error: KeepError) -> Self {
         match error {
             KeepError::Unknown(_) => Self::new(Code::Charter, error.to_string()),
-            KeepError::Used(_) => Self::new(Code::Order, error.to_string()),
+            KeepError::Used(_) | KeepError::Resharing(_) => Self::new(Code::Order, error.to_string()),
             // What exactly failed is the operator's business and is in the log.
             KeepError::Failed(_) => {
                 Self::new(Code::Unavailable, "this party could not reach its own store or share: see its log")
@@ -93,6 +97,10 @@ pub trait Keeper: Send + Sync + 'static {
     fn open(&self, kept: &Kept) -> Result<Arc<OpenedKey>, KeepError>;
     /// The accounts' own rules, at parties whose rules bind others than their user.
     fn rulebook(&self) -> Option<&Rulebook> {
+        None
+    }
+    /// What this party prepares for other epochs; none where it takes no part in resharings.
+    fn epochs(&self) -> Option<&dyn Epochs> {
         None
     }
     /// Drops what was opened some time ago; called now and then.

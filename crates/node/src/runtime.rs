@@ -8,6 +8,7 @@ use cohold_model::account::Card;
 use cohold_model::charter::Charter;
 use cohold_model::{AccountId, IdentityKey, SessionId, Signed};
 use cohold_mpc::{Envelope, PartyKeys};
+use cohold_party::statement::Memory;
 use cohold_party::wire::{FromParty, Message, ToParty};
 use cohold_party::{Rules, create, statement};
 use cohold_relay::{Address, Link, Parcel, RelayClient};
@@ -58,13 +59,13 @@ struct Strays {
 /// Sends a session's envelopes to their receivers.
 pub(crate) struct Post {
     link: Link,
-    charter: HashMap<u8, IdentityKey>,
+    receivers: HashMap<u8, IdentityKey>,
 }
 
 impl Post {
     pub(crate) async fn envelopes(&self, envelopes: Vec<Envelope>) {
         for envelope in envelopes {
-            let Some(identity) = self.charter.get(&envelope.to.get()) else { continue };
+            let Some(identity) = self.receivers.get(&envelope.to.get()) else { continue };
             let Ok(body) = Message::<FromParty>::encode_sealed(&envelope) else { continue };
             if let Err(error) = self.link.send(Address::Party(*identity), body).await {
                 tracing::debug!(%error, "an envelope was not sent");
@@ -152,6 +153,10 @@ impl Runtime {
             | ToParty::RulesPropose { .. }
             | ToParty::RulesConsent { .. }
             | ToParty::RulesReject { .. } => self.on_rules(words).await,
+            ToParty::Reshare(order) => self.reshare(*order).await,
+            ToParty::ReshareCancel(order) => self.reshare_cancel(*order).await,
+            ToParty::ReshareAbandon { abandonment } => self.reshare_abandon(*abandonment).await,
+            ToParty::Reshared(handover) => self.reshare_take(*handover).await,
         }
     }
 
@@ -173,6 +178,7 @@ impl Runtime {
             }
             Err(error) => tracing::error!(%error, "pending charters cannot be read"),
         }
+        self.reshare_say(None).await;
     }
 
     /// Signs a charter that is kept durably, and says so.
@@ -203,11 +209,16 @@ impl Runtime {
     async fn state(self: Arc<Self>, account: AccountId) {
         let keeper = Arc::clone(&self.keeper);
         let party = Arc::clone(&self);
-        let known = move || Ok::<_, KeepError>((keeper.kept(account)?, party.rules_of(account)?));
-        let Ok((kept, rules)) = blocking(known).await else { return };
+        let known = move || {
+            let deleted = keeper.epochs().map(|epochs| epochs.deleted(account)).transpose()?;
+            let memory = Memory { deleted: deleted.unwrap_or_default(), ..Memory::default() };
+            Ok::<_, KeepError>((keeper.kept(account)?, party.rules_of(account)?, memory))
+        };
+        let Ok((kept, rules, memory)) = blocking(known).await else { return };
         let held = (self.keeper.sealing(), kept.held_since);
         let me = &self.card.party;
         let said = statement::state(&kept.charter, me, held, &rules, &self.keys.identity, crate::now());
+        let said = statement::remembering(said, memory, &self.keys.identity);
         self.tell(FromParty::Statement(said)).await;
     }
 
@@ -243,8 +254,12 @@ impl Runtime {
     }
 
     pub(crate) fn post(&self, terms: &cohold_model::account::Terms) -> Post {
-        let charter = terms.indexed().map(|(index, card)| (index.get(), card.identity)).collect();
-        Post { link: self.link.clone(), charter }
+        self.post_to(terms.indexed().map(|(index, card)| (index.get(), card.identity)).collect())
+    }
+
+    /// Sends to these identities, by their numbers in a session.
+    pub(crate) fn post_to(&self, receivers: HashMap<u8, IdentityKey>) -> Post {
+        Post { link: self.link.clone(), receivers }
     }
 
     fn route(&self, envelope: Envelope) {

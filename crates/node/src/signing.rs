@@ -1,5 +1,6 @@
 //! A party's part in a signature: one order down the stair.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -105,15 +106,38 @@ impl Runtime {
     /// Does what a fault demands, durably, before anything else is done with the key. Returns whom
     /// this party will never sign with again; itself, where it has frozen the key.
     async fn punish(&self, account: AccountId, broken: &Broken) -> Vec<PartyIndex> {
-        let Broken::Fault(fault) = broken else { return Vec::new() };
-        let (culprit, evidence) = match &fault.consequence {
-            Consequence::Retry => return Vec::new(),
-            Consequence::Ban { party, evidence } => {
-                let Evidence { session, round, message, reason } = evidence;
-                (Some(*party), format!("session {session}, round {round}, message {message}: {reason}"))
+        match judged(broken) {
+            Some((culprit, evidence)) => self.ban(account, culprit, evidence).await,
+            None => Vec::new(),
+        }
+    }
+
+    /// The same for a run whose parties sit at seats of their own: `places` are their points in the account.
+    /// Who has none holds no share of the key in force, and is not banned from it.
+    pub(crate) async fn punish_seat(
+        &self,
+        account: AccountId,
+        broken: &Broken,
+        places: &BTreeMap<PartyIndex, PartyIndex>,
+    ) {
+        match judged(broken) {
+            Some((Some(seat), evidence)) => {
+                if let Some(party) = places.get(&seat) {
+                    self.ban(account, Some(*party), evidence).await;
+                }
             }
-            Consequence::FreezeKey => (None, format!("frozen: {}", fault.reason)),
-        };
+            Some((None, evidence)) if !places.is_empty() => drop(self.ban(account, None, evidence).await),
+            Some((None, _)) | None => {}
+        }
+    }
+
+    /// Bans a party, or freezes the key.
+    async fn ban(
+        &self,
+        account: AccountId,
+        culprit: Option<PartyIndex>,
+        evidence: String,
+    ) -> Vec<PartyIndex> {
         self.cancel_account(account);
         let (keeper, me) = (Arc::clone(&self.keeper), self.card.party.clone());
         let noted = move || {
@@ -137,5 +161,19 @@ impl Runtime {
                 std::process::abort();
             }
         }
+    }
+}
+
+/// Whom a fault bans, or nobody by name where it freezes the key, and the evidence; none where a new
+/// session may do.
+fn judged(broken: &Broken) -> Option<(Option<PartyIndex>, String)> {
+    let Broken::Fault(fault) = broken else { return None };
+    match &fault.consequence {
+        Consequence::Retry => None,
+        Consequence::Ban { party, evidence } => {
+            let Evidence { session, round, message, reason } = evidence;
+            Some((Some(*party), format!("session {session}, round {round}, message {message}: {reason}")))
+        }
+        Consequence::FreezeKey => Some((None, format!("frozen: {}", fault.reason))),
     }
 }

@@ -19,6 +19,7 @@ use cohold_vault::{Purpose, SealContext, Sealed, Vault, VaultError};
 
 use crate::charters::Charters;
 use crate::config::Proposals;
+use crate::epochs::{Companions, Epochs};
 use crate::keeper::{KeepError, Keeper, Kept, OpenedKey};
 use crate::opened::OpenedKeys;
 use crate::rulebook::Rulebook;
@@ -35,6 +36,7 @@ pub struct VaultedKeeper {
     opened: OpenedKeys,
     charters: Charters,
     rulebook: Option<Rulebook>,
+    companions: Option<Arc<Companions>>,
 }
 
 impl VaultedKeeper {
@@ -45,9 +47,30 @@ impl VaultedKeeper {
         if !abandoned.is_empty() {
             tracing::info!(accounts = abandoned.len(), "unfinished key generations were abandoned");
         }
+        let refused = store.reshare_refuse_unfinished()?;
+        if refused > 0 {
+            tracing::info!(resharings = refused, "unfinished resharings were given up");
+        }
+        // Another process may be reading; the log is emptied at the next start then.
+        drop(store.scrub());
         let store = Arc::new(store);
-        let (opened, charters) = Default::default();
-        Ok(Self { store, vault, party, abandoned, opened, charters, rulebook: None })
+        let (opened, charters, rulebook, companions) = Default::default();
+        Ok(Self { store, vault, party, abandoned, opened, charters, rulebook, companions })
+    }
+
+    /// The same, where parties that sleep in files travel with this one.
+    #[must_use]
+    pub fn with_companions(self: &Arc<Self>, companions: Arc<Companions>) -> Arc<Self> {
+        Arc::new(Self {
+            store: Arc::clone(&self.store),
+            vault: Arc::clone(&self.vault),
+            party: self.party.clone(),
+            abandoned: Vec::new(),
+            opened: OpenedKeys::default(),
+            charters: Charters::default(),
+            rulebook: None,
+            companions: Some(companions),
+        })
     }
 
     /// The same, where each account is under rules of its own: a node's. `rules` are its rules file, which
@@ -61,6 +84,29 @@ impl VaultedKeeper {
     #[must_use]
     pub fn store(&self) -> &PartyStore {
         &self.store
+    }
+
+    pub(crate) fn party(&self) -> &PartyName {
+        &self.party
+    }
+
+    pub(crate) fn companions(&self) -> Option<&Arc<Companions>> {
+        self.companions.as_ref()
+    }
+
+    /// Drops what was opened of an account.
+    pub(crate) fn forget(&self, account: AccountId) {
+        self.opened.forget(account);
+    }
+
+    pub(crate) fn seal(
+        &self,
+        account: AccountId,
+        epoch: Epoch,
+        purpose: Purpose,
+        secret: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        self.vault.seal(&self.context(account, epoch, purpose), secret).map(Sealed::into_bytes)
     }
 
     fn context(&self, account: AccountId, epoch: Epoch, purpose: Purpose) -> SealContext {
@@ -84,10 +130,9 @@ impl Keeper for VaultedKeeper {
 
     fn keygen_keep(&self, made: &Made, now: u64) -> Result<(), KeepError> {
         let (account, epoch) = (made.charter.terms.account, made.charter.epoch);
-        let seal = |purpose, secret: &[u8]| self.vault.seal(&self.context(account, epoch, purpose), secret);
         let key = SealedKey {
-            share: seal(Purpose::Share, &made.share.to_secret_bytes())?.into_bytes(),
-            auxiliary: seal(Purpose::Auxiliary, &made.auxiliary.to_secret_bytes())?.into_bytes(),
+            share: self.seal(account, epoch, Purpose::Share, &made.share.to_secret_bytes())?,
+            auxiliary: self.seal(account, epoch, Purpose::Auxiliary, &made.auxiliary.to_secret_bytes())?,
         };
         let rules = self.rulebook.as_ref().map(Rulebook::beginning);
         Ok(self.store.account_keep(&made.charter, ENGINE, &key, rules.as_ref(), now)?)
@@ -178,6 +223,10 @@ impl Keeper for VaultedKeeper {
         self.rulebook.as_ref()
     }
 
+    fn epochs(&self) -> Option<&dyn Epochs> {
+        Some(self)
+    }
+
     fn forget_idle(&self) {
         self.opened.forget_idle(Instant::now());
     }
@@ -188,7 +237,7 @@ impl Keeper for VaultedKeeper {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> KeepError {
+pub(crate) fn failed(error: impl std::fmt::Display) -> KeepError {
     KeepError::Failed(error.to_string())
 }
 

@@ -10,6 +10,7 @@ pub mod charter_change;
 pub mod create;
 pub mod gate;
 pub mod refusal;
+pub mod reshare;
 pub mod rules;
 pub mod rules_change;
 pub mod sign;

@@ -1,14 +1,19 @@
 //! What coordinator and parties say to each other over the relay. The coordinator's words are
-//! claims: nothing here is trusted before [`crate::verify`] or [`crate::create`] has checked it.
+//! claims: nothing here is trusted before [`crate::verify`], [`crate::create`] or [`crate::reshare`] has
+//! checked it.
+
+use std::collections::BTreeMap;
 
 use cohold_model::account::{Card, Proposal};
 use cohold_model::canonical::{Signed, digest};
 use cohold_model::change::{Consent, RulesReport};
 use cohold_model::charter::Charter;
+use cohold_model::handover::{Dealt, Handover};
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Approval, Intent, Plan};
+use cohold_model::reshare::{Abandonment, Resharing};
 use cohold_model::statement::Statement;
-use cohold_model::{AccountId, ChangeId, Digest, HexBytes, RequestId, SessionId, Signature};
+use cohold_model::{AccountId, ChangeId, Digest, HexBytes, PartyName, RequestId, SessionId, Signature};
 use cohold_mpc::Envelope;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +49,22 @@ impl SignOrder {
     pub(crate) fn session_of(&self, plan: &Digest) -> SessionId {
         cohold_model::account::sign_session(&self.charter, plan, &self.signers, self.attempt)
     }
+}
+
+/// Everything a party needs to decide on a resharing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReshareOrder {
+    /// The charter in force, for those who come in.
+    pub charter: Signed<Charter>,
+    /// What is to come, signed by its proposer.
+    pub resharing: Signed<Resharing>,
+    /// The user's consent, where it takes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Signed<Consent>>,
+    /// Words of parties that never sign the charters of earlier resharings of this charter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub abandoned: Vec<Signed<Abandonment>>,
 }
 
 /// The coordinator to a party.
@@ -96,6 +117,17 @@ pub enum ToParty {
         /// The change.
         change: ChangeId,
     },
+    /// Give other shares of the key to the parties that come after, with the others.
+    Reshare(Box<ReshareOrder>),
+    /// Take no part in this resharing any more, if that is still possible.
+    ReshareCancel(Box<ReshareOrder>),
+    /// A party of this resharing never signs its charter: drop what was prepared.
+    ReshareAbandon {
+        /// That party's word.
+        abandonment: Box<Signed<Abandonment>>,
+    },
+    /// Another charter has taken the place of the one in force.
+    Reshared(Box<Handover>),
 }
 
 impl ToParty {
@@ -162,6 +194,38 @@ pub enum FromParty {
     Statement(Signed<Statement>),
     /// The rules of an account, or why I did not do what was asked about them.
     Rules(Box<RulesAnswer>),
+    /// I keep my new share durably, and sign the charter to come.
+    ReshareSigned {
+        /// The charter as this party computed it.
+        charter: Box<Charter>,
+        /// Its own signature, and those of parties that sleep in files by now.
+        signatures: BTreeMap<PartyName, Signature>,
+    },
+    /// I gave sub-shares for a charter.
+    ReshareDealt(Signed<Dealt>),
+    /// I take no part in a resharing, or my run of it broke off.
+    ReshareFailed {
+        /// The account.
+        account: AccountId,
+        /// Digest of the resharing.
+        resharing: Digest,
+        /// Why.
+        reason: String,
+    },
+    /// I never sign the charter of a resharing.
+    ReshareAbandoned {
+        /// My word for it.
+        abandonment: Box<Signed<Abandonment>>,
+        /// Why.
+        reason: String,
+    },
+    /// I am under this charter now, or out of the account by it.
+    ReshareTaken {
+        /// The account.
+        account: AccountId,
+        /// Digest of the charter.
+        charter: Digest,
+    },
 }
 
 /// What a party answers when it is asked about the rules of an account.

@@ -17,12 +17,12 @@ use axum::{Json, Router};
 use cohold_api::{
     AccountCreate, AccountView, ApprovalCreate, BODY_BYTES_MAX, BalanceQuery, BalanceView, CertificateView,
     ChainView, ChangeAnswer, ChangePropose, Changes, ConsentCreate, Health, IssuerView, Page, PageQuery,
-    PartyView, RequestCreate, RequestQuery, RequestView, StatementCreate, Statements, WAIT_SECONDS_MAX,
-    route,
+    PartyView, RequestCreate, RequestQuery, RequestView, ReshareCreate, ReshareView, StatementCreate,
+    Statements, WAIT_SECONDS_MAX, route,
 };
 use cohold_app::{Coordinator, Error};
 use cohold_model::receipt::Receipt;
-use cohold_model::{AccountId, ChangeId, PartyName, RequestId};
+use cohold_model::{AccountId, ChangeId, Charter, PartyName, RequestId, Signed};
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -58,6 +58,8 @@ pub(crate) fn router(coordinator: Arc<Coordinator>) -> Router {
         .route(route::CHANGES, get(change_list).post(change_propose))
         .route(route::CHANGE, delete(change_reject))
         .route(route::CONSENTS, post(consent_add))
+        .route(route::CHARTERS, get(charter_list))
+        .route(route::RESHARES, get(reshare_list).post(reshare_create).delete(reshare_cancel))
         .route(route::BALANCE, get(balance_show))
         .route(route::REQUESTS, post(request_create).get(request_list))
         .route(route::REQUEST, get(request_show).delete(request_cancel))
@@ -187,6 +189,26 @@ async fn consent_add(
     Body(create): Body<ConsentCreate>,
 ) -> Answer<ChangeAnswer> {
     Ok(Json(app.consent_add(account, create.consent).await?))
+}
+
+async fn charter_list(State(app): App, Named(account): Named<AccountId>) -> Answer<Vec<Signed<Charter>>> {
+    Ok(Json(app.charter_list(account).await?))
+}
+
+async fn reshare_list(State(app): App, Named(account): Named<AccountId>) -> Answer<Vec<ReshareView>> {
+    Ok(Json(app.reshare_list(account).await?))
+}
+
+async fn reshare_create(
+    State(app): App,
+    Named(account): Named<AccountId>,
+    Body(create): Body<ReshareCreate>,
+) -> Result<(StatusCode, Json<ReshareView>), Failure> {
+    Ok((StatusCode::ACCEPTED, Json(app.reshare_create(account, create).await?)))
+}
+
+async fn reshare_cancel(State(app): App, Named(account): Named<AccountId>) -> Answer<ReshareView> {
+    Ok(Json(app.reshare_cancel(account).await?))
 }
 
 async fn balance_show(

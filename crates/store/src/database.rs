@@ -170,6 +170,16 @@ impl Database {
         self.group.write(work).map_err(|fail| self.told(fail))
     }
 
+    /// Moves the write-ahead log into the file and empties it. Pages that were deleted are overwritten there
+    /// already (`secure_delete`); afterwards the log holds no copy of them either.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        let connection = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = |error| explain(&self.path, error);
+        let busy: i64 =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(told)?;
+        if busy == 0 { Ok(()) } else { Err(StoreError::Busy(self.path.clone())) }
+    }
+
     fn run<T, E: From<StoreError>>(
         &self,
         connection: &Mutex<Connection>,

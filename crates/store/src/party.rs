@@ -17,10 +17,12 @@ use crate::database::{Database, Fail, StoreError, from_text, seconds, to_text};
 mod approve;
 mod budget;
 mod reserve;
+mod reshare;
 mod rules;
 
 pub use approve::{ApproveError, Approving};
 pub use reserve::{ReserveError, Reserved, Spending};
+pub use reshare::{Prepared, ReshareBegin, ReshareError, ReshareRow, ReshareState};
 pub use rules::{InForce, RulesError, RulesRow, RulesText, Waiting};
 
 const MIGRATIONS: &[&str] = &[
@@ -95,6 +97,7 @@ CREATE TABLE approvals (
 ) STRICT, WITHOUT ROWID;
 ",
     rules::MIGRATION,
+    reshare::MIGRATION,
 ];
 
 /// The database of a party.
@@ -391,5 +394,7 @@ fn column(digest: &Digest) -> String {
     digest.to_string()
 }
 
+#[cfg(test)]
+mod reshare_tests;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ mod ledger;
 mod parties;
 mod progress;
 mod requests;
+mod reshares;
 mod statements;
 mod tokens;
 
@@ -19,11 +20,16 @@ pub use certificates::{CertificateRow, Issued};
 pub use ledger::LedgerError;
 pub use progress::{Found, Settlement};
 pub use requests::{ApproveOutcome, OPEN_REQUESTS_MAX, RequestRow, Submission, Turn};
+pub use reshares::{ReshareInsert, ReshareRow, ReshareState};
 
 use crate::database::{Database, Fail, StoreError};
 
-const MIGRATIONS: &[&str] =
-    &[include_str!("server/001.sql"), include_str!("server/002.sql"), include_str!("server/003.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("server/001.sql"),
+    include_str!("server/002.sql"),
+    include_str!("server/003.sql"),
+    include_str!("server/004.sql"),
+];
 
 /// The database of a coordinator.
 #[derive(Debug)]

@@ -32,6 +32,7 @@
 
 pub mod account;
 pub mod cluster;
+pub mod epoch;
 pub mod mail;
 pub mod party;
 pub mod relay;

@@ -198,7 +198,7 @@ impl Places {
     }
 
     fn recovery_file(&self, charter: &Charter, party: &PartyName) -> PathBuf {
-        recovery::file_path(&self.home.path("recovery"), charter.terms.account, party)
+        recovery::file_path(&self.home.path("recovery"), charter, party)
     }
 
     pub(crate) fn pin(&self) -> anyhow::Result<String> {

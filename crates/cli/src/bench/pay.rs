@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use cohold_api::{AccountCreate, ApprovalCreate, RequestCreate, RequestView};
+use cohold_api::{AccountCreate, ApprovalCreate, RequestCreate, RequestView, ReshareCreate};
 use cohold_model::account::Template;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Action, Asset};
 use cohold_model::receipt::Status;
-use cohold_model::{AccountId, Amount, Hashed, Intent, RequestId, Signed};
+use cohold_model::{
+    AccountId, Amount, Document as _, Hashed, Intent, PartyName, RequestId, Resharing, Signed,
+};
 use cohold_node::Runtime;
 
 use crate::account;
@@ -74,10 +76,41 @@ impl Payer {
             let account = proposal.document.terms.account;
             let began = Instant::now();
             client.account_create(&AccountCreate { proposal }).await?;
-            charters.push(Hashed::new(in_force(&device, account, began).await?.document));
+            charters.push(Hashed::new(in_force(&device, account, began, 1).await?.document));
             times.push(began.elapsed());
         }
         Ok((Self { client, device, charters, _online: online }, times))
+    }
+
+    /// Makes another account of the same parties and gives it new shares `count` times; how long each took
+    /// from the proposal until the new charter was in force on the device.
+    pub(super) async fn reshare(&self, count: usize) -> anyhow::Result<Vec<Duration>> {
+        let cards = self.charters.first().context("there is an account")?.terms.parties.clone();
+        let proposal = account::propose(&self.device, Template::Enterprise, 2, cards)?;
+        let account = proposal.document.terms.account;
+        self.client.account_create(&AccountCreate { proposal }).await?;
+        let mut charter = in_force(&self.device, account, Instant::now(), 1).await?.document;
+        let mut times = Vec::with_capacity(count);
+        for _ in 0..count {
+            let me: PartyName = DEVICE.parse()?;
+            let resharing = Resharing {
+                charter: charter.digest(),
+                terms: charter.terms.clone(),
+                dealers: [me.clone(), "cosigner".parse()?].into(),
+                proposer: me.clone(),
+                created_at: cohold_node::now(),
+            };
+            let resharing = Signed::by(resharing, me, &self.device.keys.identity);
+            let began = Instant::now();
+            self.client.reshare_create(account, &ReshareCreate { resharing, consent: None }).await?;
+            charter = in_force(&self.device, account, began, charter.version + 1).await?.document;
+            times.push(began.elapsed());
+            // The next one needs all parties under this charter.
+            while self.client.reshares(account).await?.first().is_some_and(|last| !last.untold.is_empty()) {
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+        Ok(times)
     }
 
     /// The accounts that pay.
@@ -197,9 +230,15 @@ async fn ready(runtime: &Runtime) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn in_force(device: &Device, account: AccountId, began: Instant) -> anyhow::Result<Signed<Charter>> {
+async fn in_force(
+    device: &Device,
+    account: AccountId,
+    began: Instant,
+    version: u32,
+) -> anyhow::Result<Signed<Charter>> {
     loop {
-        if let Some(active) = device.keeper.store().account_show(account)? {
+        let active = device.keeper.store().account_show(account)?;
+        if let Some(active) = active.filter(|active| active.charter.document.version == version) {
             return Ok(active.charter);
         }
         anyhow::ensure!(began.elapsed() < KEYGEN_PATIENCE, "no key was made in time");

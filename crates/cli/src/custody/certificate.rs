@@ -59,7 +59,7 @@ pub(crate) async fn show(output: Output, home: &Home, account: AccountId, number
     let client = home.client()?;
     let issuer = trusted(output, home, &client.issuer().await?)?;
     let bytes = client.certificate(account, number).await?;
-    let verified = past(&bytes, &charter, &issuer, None)?;
+    let verified = past(home, &bytes, &charter, &issuer, None)?;
     if verified.link.number != number {
         let message = format!("the server gave certificate {} for number {number}", verified.link.number);
         return Err(Failure::error(Exit::Failed, "certificate-refused", message));
@@ -121,7 +121,7 @@ async fn follow(
     }
     for between in known.number.saturating_add(1)..number {
         let bytes = client.certificate(account, between).await?;
-        known = past(&bytes, charter, issuer, Some(known))?.link;
+        known = past(home, &bytes, charter, issuer, Some(known))?.link;
     }
     if known.is_before(&verified.certificate) {
         return Ok(());
@@ -134,15 +134,23 @@ async fn follow(
 }
 
 /// Verifies a certificate as of the moment at which it was issued.
+/// It may be of an earlier epoch: then it must show the charter that this device was under, where it was.
 fn past(
+    home: &Home,
     bytes: &[u8],
     charter: &Signed<Charter>,
     issuer: &str,
     previous: Option<Link>,
 ) -> anyhow::Result<Verified> {
-    let at = parse(bytes).map_err(|error| refused(&error.into()))?.document.issued_at;
-    let account = Some(charter.document.terms.account);
-    let (issuer, charter) = (Some(issuer), Some(charter));
+    let parsed = parse(bytes).map_err(|error| refused(&error.into()))?.document;
+    let (at, epoch) = (parsed.issued_at, parsed.charter.document.epoch);
+    let id = charter.document.terms.account;
+    let earlier = home.past(id)?;
+    let own = [charter].into_iter().chain(&earlier).find(|own| own.document.epoch == epoch);
+    let is_before = earlier.iter().all(|own| own.document.epoch > epoch) && charter.document.epoch > epoch;
+    // Before this device came to the account it knows no charter; what it has no own one of else is wrong.
+    let charter = if is_before { None } else { own.or(Some(charter)) };
+    let (issuer, account) = (Some(issuer), Some(id));
     let expect = Expect { at, account, issuer, previous, charter, statement: None };
     verify(bytes, &expect).map_err(|error| refused(&error))
 }

@@ -8,7 +8,8 @@ use cohold_model::account::{Card, PartyKind};
 use cohold_model::statement::{Sealing, Statement, Vouch};
 use cohold_model::{AccountId, Charter, PartyName, Signed};
 use cohold_node::Keeper as _;
-use cohold_party::statement;
+use cohold_node::epochs::Epochs as _;
+use cohold_party::statement::{self, Memory};
 use cohold_vault::file::private_replace;
 
 use crate::client::Client;
@@ -32,10 +33,12 @@ pub(crate) fn own_word(home: &Home, device: &Device, charter: &Charter) -> anyho
         party: card.party.clone(),
         sealing: Sealing::SealedFile,
         held_since: kept.held_since,
-        opened_at: openings.get(&card.party).copied(),
+        // An earlier epoch's file may have had the same name.
+        opened_at: openings.get(&card.party).copied().filter(|at| *at >= kept.held_since),
     };
     let vouches = charter.terms.parties.iter().filter(made_here).map(vouch).collect();
-    Ok(statement::vouching(said, vouches, identity))
+    let memory = Memory { deleted: device.keeper.deleted(account)?, ..Memory::default() };
+    Ok(statement::remembering(statement::vouching(said, vouches, identity), memory, identity))
 }
 
 /// Hands this device's word in. Without it a certificate is only less well known, so nothing fails.

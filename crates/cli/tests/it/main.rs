@@ -18,6 +18,7 @@ mod http;
 mod liar;
 mod paying;
 mod process;
+mod reshare;
 mod root;
 mod root_relay;
 mod secrets;

@@ -223,10 +223,15 @@ impl World {
 
     /// A command of this world's device.
     pub(crate) fn device<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Cli {
+        self.device_at(&self.path("device"), words)
+    }
+
+    /// A command of a device with a folder of its own.
+    pub(crate) fn device_at<'a>(&self, home: &Path, words: impl IntoIterator<Item = &'a str>) -> Cli {
         Cli::new(words)
             .arg("--json")
             .arg("--home")
-            .arg(self.path("device"))
+            .arg(home)
             .env("COHOLD_PIN", PIN)
             .env("COHOLD_RECOVERY_PASSPHRASE", PASSPHRASE)
             .env("COHOLD_LOG", self.log)

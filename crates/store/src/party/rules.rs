@@ -282,6 +282,17 @@ pub(super) fn begin<E: From<StoreError>>(
     Ok(())
 }
 
+/// Puts an account that comes back to this party, or comes for the first time, under rules: those that it
+/// was under, or these.
+pub(super) fn begin_unless_there<E: From<StoreError>>(
+    tx: &Connection,
+    account: AccountId,
+    rules: &RulesText<'_>,
+    now: u64,
+) -> Result<(), Fail<E>> {
+    if in_force::<E>(tx, account)?.is_some() { Ok(()) } else { begin(tx, account, rules, now) }
+}
+
 fn in_force<E: From<StoreError>>(tx: &Connection, account: AccountId) -> Result<Option<InForce>, Fail<E>> {
     let sql = "SELECT revision, digest FROM rules WHERE account = ?1 ORDER BY revision DESC LIMIT 1";
     let row = tx

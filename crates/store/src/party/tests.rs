@@ -8,13 +8,13 @@ use cohold_model::{Amount, Epoch, HexBytes, IdentitySecret, RequestId};
 
 use super::*;
 
-type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+pub(super) type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-fn secret(seed: u8) -> IdentitySecret {
+pub(super) fn secret(seed: u8) -> IdentitySecret {
     IdentitySecret::from_seed(&mut [seed; 32])
 }
 
-fn proposal(account: AccountId) -> Result<Signed<Proposal>> {
+pub(super) fn proposal(account: AccountId) -> Result<Signed<Proposal>> {
     let card = |name: &str, seed: u8| -> Result<Card> {
         Ok(Card {
             party: name.parse()?,
@@ -36,7 +36,7 @@ fn proposal(account: AccountId) -> Result<Signed<Proposal>> {
     Ok(Signed::by(proposal, "device".parse()?, &secret(1)))
 }
 
-fn charter(proposal: &Signed<Proposal>) -> Charter {
+pub(super) fn charter(proposal: &Signed<Proposal>) -> Charter {
     let key = KeyBinding {
         public_key: HexBytes(vec![2; 33]),
         public_shares: vec![HexBytes(vec![2; 33]), HexBytes(vec![3; 33])],
@@ -53,14 +53,14 @@ fn charter(proposal: &Signed<Proposal>) -> Charter {
     }
 }
 
-fn signed(charter: &Charter) -> Result<Signed<Charter>> {
+pub(super) fn signed(charter: &Charter) -> Result<Signed<Charter>> {
     let mut signed = Signed::by(charter.clone(), "device".parse()?, &secret(1));
     signed.signatures.insert("other".parse()?, secret(2).sign(&charter.digest()));
     signed.check()?;
     Ok(signed)
 }
 
-fn account(n: u8) -> Result<AccountId> {
+pub(super) fn account(n: u8) -> Result<AccountId> {
     Ok(format!("acc_{n:032x}").parse()?)
 }
 

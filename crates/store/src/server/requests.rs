@@ -75,6 +75,8 @@ pub enum ApproveOutcome {
     NonceTaken,
     /// The request is not pending.
     NotPending(Status),
+    /// The account came to its next epoch: the approval is under a charter that is past.
+    Past,
 }
 
 /// Whether an approved request may be signed.
@@ -132,6 +134,9 @@ impl ServerStore {
             let row = expect(tx, request)?;
             if row.status != Status::Pending {
                 return Ok(ApproveOutcome::NotPending(row.status));
+            }
+            if is_past(tx, &approval.document)? {
+                return Ok(ApproveOutcome::Past);
             }
             let turn = in_turn(tx, request, now)?;
             if turn.taken || turn.before != turn.used {
@@ -393,4 +398,13 @@ fn request_row<E: From<StoreError>>(row: &Row<'_>) -> Result<RequestRow, Fail<E>
         created_at: number(row, "requests", "created_at")?,
         updated_at: number(row, "requests", "updated_at")?,
     })
+}
+
+/// Whether another charter has taken the place of the one that an approval is under. Whoever checked that
+/// before the transaction may have been overtaken.
+fn is_past<E: From<StoreError>>(tx: &Connection, approval: &Approval) -> Result<bool, Fail<E>> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM reshares WHERE account = ?1 AND previous = ?2 AND state = 'done')";
+    let key = params![approval.account.to_string(), approval.charter.to_string()];
+    Ok(tx.prepare_cached(sql)?.query_row(key, |row| row.get(0))?)
 }

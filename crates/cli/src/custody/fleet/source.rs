@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use cohold_model::statement::Statement;
-use cohold_model::{Charter, Signed};
+use cohold_model::{AccountId, Charter, Signed};
 use cohold_store::server::{AccountState, ServerStore};
 
 use crate::custody::MODEL_BYTES_MAX;
@@ -29,7 +29,7 @@ pub(super) enum Item {
     /// A model file, and where it stands.
     Bytes { place: String, bytes: Vec<u8> },
     /// An account as the server knows it.
-    Account { charter: Box<Signed<Charter>>, statements: Vec<Signed<Statement>> },
+    Account { account: AccountId, charters: Vec<Signed<Charter>>, statements: Vec<Signed<Statement>> },
     /// Something that cannot be read.
     Failed { place: String, error: String },
 }
@@ -62,8 +62,13 @@ fn accounts(store: &ServerStore, take: &mut impl FnMut(Item) -> bool) -> anyhow:
         after = Some(last.proposal.document.terms.account);
         for row in page {
             let AccountState::Active(charter) = row.state else { continue };
-            let statements = store.statement_list(charter.document.terms.account)?;
-            if !take(Item::Account { charter, statements }) {
+            let account = charter.document.terms.account;
+            let statements = store.statement_list(account)?;
+            let mut charters = store.charter_list_past(account)?;
+            // What comes into force while this reads is not part of it.
+            charters.retain(|past| past.document.version < charter.document.version);
+            charters.push(*charter);
+            if !take(Item::Account { account, charters, statements }) {
                 return Ok(());
             }
         }

@@ -83,9 +83,9 @@ impl<'a> Work<'a> {
         let (place, model) = match item {
             Item::Failed { place, error } => return Outcome::Failed { place, error },
             Item::Bytes { place, bytes } => (place, Model::parse(&bytes).map_err(|error| error.to_string())),
-            Item::Account { charter, statements } => {
-                let account = charter.document.terms.account.to_string();
-                let model = Lineage::new(vec![*charter]).map_err(|error| error.to_string());
+            Item::Account { account, charters, statements } => {
+                let account = account.to_string();
+                let model = Lineage::new(charters).map_err(|error| error.to_string());
                 let model = model.and_then(|lineage| {
                     extract(&lineage, &statements, &self.own, self.now).map_err(|error| error.to_string())
                 });
