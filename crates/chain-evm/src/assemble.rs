@@ -132,7 +132,7 @@ pub fn open(raw: &[u8]) -> Result<Signed, OpenError> {
 }
 
 /// The signature's numbers, in range and with a low s.
-fn scalars(signature: &RawSignature) -> Result<k256::ecdsa::Signature, AssembleError> {
+pub(crate) fn scalars(signature: &RawSignature) -> Result<k256::ecdsa::Signature, AssembleError> {
     if signature.recovery_id > 1 {
         return Err(AssembleError::RecoveryId(signature.recovery_id));
     }
@@ -142,7 +142,7 @@ fn scalars(signature: &RawSignature) -> Result<k256::ecdsa::Signature, AssembleE
 }
 
 /// The key that a signature leads to.
-fn recover(
+pub(crate) fn recover(
     digest: [u8; 32],
     signature: &RawSignature,
     scalars: &k256::ecdsa::Signature,

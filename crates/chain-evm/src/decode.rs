@@ -100,6 +100,12 @@ impl Decoded {
         Amount(U256::from(self.gas_limit).wrapping_mul(U256::from(self.max_fee_per_gas)))
     }
 
+    /// The unsigned transaction with this meaning. Whether it is one that parties sign, [`decode()`] says.
+    #[must_use]
+    pub fn payload(&self) -> Vec<u8> {
+        self.transaction().encoded_for_signing()
+    }
+
     /// The transaction with this meaning; the inverse of [`Decoded::of`].
     pub(crate) fn transaction(&self) -> TxEip1559 {
         let call = self.effect.call();

@@ -1,6 +1,5 @@
 //! From a wish and the chain's facts to the exact bytes to sign.
 
-use alloy_consensus::SignableTransaction;
 use cohold_model::{Amount, Document, HexBytes, Intent, Plan};
 
 use crate::decode::{Decoded, GAS_LIMIT_MAX};
@@ -125,7 +124,7 @@ pub fn plan(intent: &Intent, facts: &Facts) -> Result<Plan, PlanError> {
         effect,
     };
     check_funds(&effect, &facts.funds, decoded.max_fee_total())?;
-    Ok(Plan { intent: intent.digest(), payload: HexBytes(decoded.transaction().encoded_for_signing()) })
+    Ok(Plan { intent: intent.digest(), payload: HexBytes(decoded.payload()) })
 }
 
 /// Checks that the account has what it would send and a fee of `fee_max` wei.

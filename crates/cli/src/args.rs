@@ -3,6 +3,7 @@
 mod change;
 mod custody;
 mod reshare;
+mod exit;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use cohold_model::{AccountId, RequestId};
 pub(crate) use change::ChangeCommand;
 pub(crate) use custody::{AtArg, AttackArgs, ClassArg, CustodyCommand, FleetArgs, ModelArgs, VerifyArgs};
 pub(crate) use reshare::{EpochArgs, RecoverArgs, RefreshArgs, ReshareArgs};
+pub(crate) use exit::{ExitCommand, ExitSignArgs, ExportArgs, KeyFormat, SharesArgs};
 
 /// Keys that nobody holds alone, and the proof of who can move what.
 #[derive(Debug, Parser)]
@@ -79,6 +81,9 @@ pub(crate) enum Command {
     /// Test recovery files.
     #[command(subcommand)]
     Recovery(RecoveryCommand),
+    /// The way out with your own shares and no network: rehearse, sign, export the key.
+    #[command(subcommand)]
+    Exit(ExitCommand),
     /// The parties that the server knows, and which of them this device trusts.
     #[command(subcommand)]
     Party(PartyCommand),

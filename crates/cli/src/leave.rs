@@ -66,9 +66,10 @@ pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow
         attempt: 1,
     };
     let digest = authorize(&device, &charter, order.clone())?;
+    let (account, epoch) = (charter.terms.account, charter.epoch);
     output.progress("setting the shares up with each other …");
     let signature =
-        tokio::task::spawn_blocking(move || quorum::sign(&charter, &locals, order.session(), digest))
+        tokio::task::spawn_blocking(move || quorum::sign(account, epoch, &locals, order.session(), digest))
             .await??;
     let key = home.account(args.account)?.document.key.public_key;
     let RecoverableSignature { r, s, recovery_id } = signature;

@@ -15,6 +15,7 @@ mod custody;
 mod demo;
 mod dev;
 mod doctor;
+mod exit;
 mod home;
 mod hostile;
 mod leave;
@@ -115,6 +116,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Recovery(RecoveryCommand::Check { file, checksum_only, passphrase_file }) => {
             recovery::check(output, home().ok().as_ref(), file, *checksum_only, passphrase_file.as_deref())
         }
+        Command::Exit(command) => exit::run(output, &home()?, command).await,
         Command::Party(PartyCommand::List) => services::party_list(output, &home()?).await,
         Command::Party(PartyCommand::Pin { party, fingerprint }) => {
             services::party_pin(output, &home()?, party, fingerprint)

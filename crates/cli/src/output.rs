@@ -134,6 +134,17 @@ pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
+/// Asks for a line on the terminal; without a terminal the answer is empty.
+pub(crate) fn typed(question: &str) -> anyhow::Result<String> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(String::new());
+    }
+    eprint!("{question}");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim().to_owned())
+}
+
 /// The longest file that a person writes for a command.
 const TEXT_BYTES_MAX: u64 = 1024 * 1024;
 

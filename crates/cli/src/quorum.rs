@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use cohold_model::SessionId;
-use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
+use cohold_model::{AccountId, Epoch, SessionId};
 use cohold_mpc::{PartyKeys, Protocol, Session, SessionContext};
 use cohold_mpc_ecdsa::{Auxiliary, AuxiliarySetup, RecoverableSignature, Share, Signing, SigningDigest};
 
@@ -19,17 +18,19 @@ pub(crate) struct Local {
 
 /// Fresh engine data among the local shares, exactly threshold many, then the signature.
 pub(crate) fn sign(
-    charter: &Charter,
+    account: AccountId,
+    epoch: Epoch,
     locals: &[Local],
     signing: SessionId,
     digest: SigningDigest,
 ) -> anyhow::Result<RecoverableSignature> {
     let setup = SessionId(cohold_model::canonical::digest("cohold/session/local-setup/v1", &signing));
-    let setups =
-        sessions(charter, locals, setup, |context, local| Ok(AuxiliarySetup::new(context, &local.share)?))?;
+    let setups = sessions(account, epoch, locals, setup, |context, local| {
+        Ok(AuxiliarySetup::new(context, &local.share)?)
+    })?;
     let auxiliaries: BTreeMap<PartyIndex, Auxiliary> = run(setups)?;
     let nobody = BTreeSet::new();
-    let runs = sessions(charter, locals, signing, |context, local| {
+    let runs = sessions(account, epoch, locals, signing, |context, local| {
         let auxiliary = auxiliaries.get(&local.index).context("a setup is missing")?;
         Ok(Signing::new(context, &local.share, auxiliary, &nobody, digest)?)
     })?;
@@ -39,7 +40,8 @@ pub(crate) fn sign(
 type Sessions<P> = BTreeMap<PartyIndex, Session<P>>;
 
 fn sessions<P: Protocol>(
-    charter: &Charter,
+    account: AccountId,
+    epoch: Epoch,
     locals: &[Local],
     session: SessionId,
     protocol: impl Fn(&SessionContext, &Local) -> anyhow::Result<P>,
@@ -48,8 +50,7 @@ fn sessions<P: Protocol>(
     for local in locals {
         let peers = locals.iter().filter(|other| other.index != local.index);
         let peers = peers.map(|other| (other.index, other.keys.seal_key())).collect();
-        let account = charter.terms.account;
-        let context = SessionContext { account, epoch: charter.epoch, session, me: local.index, peers };
+        let context = SessionContext { account, epoch, session, me: local.index, peers };
         let protocol = protocol(&context, local)?;
         let run = Session::new(context, &local.keys.seal, protocol, &mut cohold_node::rng())?;
         sessions.insert(local.index, run);

@@ -152,7 +152,7 @@ impl AccountKey {
 
 /// The Lagrange coefficient of `node` among `nodes`, at `x`. Nodes are distinct, so the denominator
 /// is never zero.
-fn lagrange(nodes: &[u64], node: u64, x: u64) -> Scalar {
+pub(crate) fn lagrange(nodes: &[u64], node: u64, x: u64) -> Scalar {
     let (x, node) = (Scalar::from(x), Scalar::from(node));
     let others = nodes.iter().map(|&other| Scalar::from(other)).filter(|other| *other != node);
     let (above, below) = others.fold((Scalar::ONE, Scalar::ONE), |(above, below), other| {

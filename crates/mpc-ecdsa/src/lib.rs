@@ -21,6 +21,7 @@ mod auxiliary;
 mod encryptions;
 mod engine;
 mod foreign;
+mod export;
 mod key;
 mod keygen;
 mod resharing;
@@ -33,6 +34,7 @@ pub use cohold_mpc_share::{Acquittal, Verdict};
 
 pub use auxiliary::{Auxiliary, AuxiliaryError};
 pub use foreign::{ForeignKey, ForeignKeyError, ForeignParty, ForeignShare};
+pub use export::{ExportError, PrivateKey, reconstruct};
 pub use key::{AccountKey, AccountKeyError};
 pub use keygen::{GeneratedKey, KeyGeneration, ParametersError};
 pub use resharing::{

@@ -36,8 +36,8 @@ pub(crate) async fn everything(
     anyhow::ensure!(stolen.len() >= threshold, "{} shares are open, it takes {threshold}", stolen.len());
     let locals: Vec<_> = stolen.iter().take(threshold).map(|party| party.local()).collect();
     let digest = SigningDigest(signing_digest(&theft.plan.payload.0));
-    let (terms, session) = (charter.clone(), new_session()?);
-    let signing = tokio::task::spawn_blocking(move || quorum::sign(&terms, &locals, session, digest));
+    let (account, epoch, session) = (charter.terms.account, charter.epoch, new_session()?);
+    let signing = tokio::task::spawn_blocking(move || quorum::sign(account, epoch, &locals, session, digest));
     let RecoverableSignature { r, s, recovery_id } = signing.await??;
     let signature = RawSignature { r, s, recovery_id };
     let signed = assemble(&theft.plan.payload.0, &signature, &charter.key.public_key.0)?;

@@ -109,6 +109,21 @@ impl Cli {
         Self { command, words, input: None }
     }
 
+    /// The same where there is no network at all, if this machine lets tests make such a place.
+    pub(crate) fn offline<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Self {
+        let alone = ["--net", "--map-root-user"];
+        let works = Command::new("unshare").args(alone).arg("true").status();
+        let mut cli = Self::new(words);
+        if works.is_ok_and(|status| status.success()) {
+            let mut command = command("unshare");
+            command.args(alone).arg(PROGRAM).args(&cli.words);
+            cli.command = command;
+        } else {
+            eprintln!("no network namespaces here: only the server is gone");
+        }
+        cli
+    }
+
     pub(crate) fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
         self.words.push(word.as_ref().to_owned());
         self.command.arg(word);

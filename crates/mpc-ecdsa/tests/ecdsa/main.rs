@@ -2,6 +2,7 @@
 
 #[path = "../../../mpc/tests/support/corrupt.rs"]
 mod corrupt;
+mod export;
 mod honest;
 mod malicious;
 mod network;
