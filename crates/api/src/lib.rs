@@ -12,7 +12,7 @@ use cohold_model::handover::Dealt;
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Approval, Asset, Intent, Plan};
 use cohold_model::receipt::Status;
-use cohold_model::reshare::Resharing;
+use cohold_model::reshare::{Resharing, Veto};
 use cohold_model::statement::Statement;
 use cohold_model::{AccountId, Amount, Digest, HexBytes, IdentityKey, PartyName, RequestId};
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,8 @@ pub mod route {
     pub const CONSENTS: &str = "/v1/accounts/{account}/consents";
     /// `GET`: all charters of the account, the oldest first, the one in force last.
     pub const CHARTERS: &str = "/v1/accounts/{account}/charters";
+    /// `POST` [`super::VetoCreate`]: [`super::ChangeAnswer`].
+    pub const VETOES: &str = "/v1/accounts/{account}/vetoes";
     /// `GET`: all [`super::ReshareView`] of the account, newest first. `POST` [`super::ReshareCreate`]:
     /// [`super::ReshareView`]. `DELETE`: asks the parties to give up the one that runs; the same.
     pub const RESHARES: &str = "/v1/accounts/{account}/reshares";
@@ -246,6 +248,16 @@ pub struct ChangePropose {
 pub struct ConsentCreate {
     /// The consent, signed by a device of the user.
     pub consent: Signed<Consent>,
+}
+
+/// Hand a node the objection of a party of the user's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VetoCreate {
+    /// The node.
+    pub party: PartyName,
+    /// The objection, signed by whoever objects.
+    pub veto: Signed<Veto>,
 }
 
 /// How an account stands at a node after it was asked something.

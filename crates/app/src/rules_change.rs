@@ -9,6 +9,7 @@ use cohold_api::{ChangeAnswer, ChangePropose, ChangeRefusal, Changes};
 use cohold_model::account::{Card, PartyKind};
 use cohold_model::change::{Consent, RulesReport};
 use cohold_model::charter::Charter;
+use cohold_model::reshare::Veto;
 use cohold_model::{AccountId, ChangeId, Document as _, IdentityKey, PartyName, Signed};
 use cohold_party::wire::{RulesAnswer, ToParty};
 use tokio::sync::broadcast;
@@ -104,6 +105,16 @@ impl Coordinator {
         change: ChangeId,
     ) -> Result<ChangeAnswer, Error> {
         self.node_ask(account, &party, ToParty::RulesReject { account, change }).await
+    }
+
+    /// Hands a node the objection of a party of the user's.
+    pub async fn veto_add(
+        &self,
+        account: AccountId,
+        party: PartyName,
+        veto: Signed<Veto>,
+    ) -> Result<ChangeAnswer, Error> {
+        self.node_ask(account, &party, ToParty::Veto { veto: Box::new(veto) }).await
     }
 
     async fn node_ask(

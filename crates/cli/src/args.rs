@@ -2,8 +2,8 @@
 
 mod change;
 mod custody;
-mod reshare;
 mod exit;
+mod reshare;
 
 use std::path::PathBuf;
 
@@ -12,8 +12,8 @@ use cohold_model::{AccountId, RequestId};
 
 pub(crate) use change::ChangeCommand;
 pub(crate) use custody::{AtArg, AttackArgs, ClassArg, CustodyCommand, FleetArgs, ModelArgs, VerifyArgs};
-pub(crate) use reshare::{EpochArgs, RecoverArgs, RefreshArgs, ReshareArgs};
 pub(crate) use exit::{ExitCommand, ExitSignArgs, ExportArgs, KeyFormat, SharesArgs};
+pub(crate) use reshare::{EpochArgs, RecoverArgs, RefreshArgs, ReshareArgs};
 
 /// Keys that nobody holds alone, and the proof of who can move what.
 #[derive(Debug, Parser)]

@@ -2,6 +2,8 @@
 //! here, from this device's charter and the node's signed word; the server's and the node's sentences are
 //! never taken.
 
+mod veto;
+
 use std::io::{IsTerminal as _, Read as _};
 use std::path::Path;
 
@@ -32,6 +34,7 @@ pub(crate) async fn run(output: Output, home: &Home, command: &ChangeCommand) ->
         }
         ChangeCommand::List { account } => list(output, home, *account).await,
         ChangeCommand::Accept { account, change, yes } => accept(output, home, *account, *change, *yes).await,
+        ChangeCommand::Veto { account } => veto::run(output, home, *account).await,
         ChangeCommand::Reject { account, change } => reject(output, home, *account, *change).await,
     }
 }
@@ -73,6 +76,7 @@ impl Standing {
             "party": self.report.party,
             "revision": self.report.revision,
             "rules": self.in_force.digest(),
+            "asked": self.report.asked,
             "waiting": self.waits.as_ref().map(|assessed| change_value(assessed, self.report.proposed.as_ref())),
         })
     }
@@ -165,6 +169,9 @@ async fn list(output: Output, home: &Home, account: AccountId) -> anyhow::Result
             match &standing.waits {
                 Some(assessed) => text.push_str(&format!("\n{}\n", page(assessed))),
                 None => text.push_str("  no change waits\n"),
+            }
+            for asked in &standing.report.asked {
+                text.push_str(&format!("  {}\n", veto::sentence(asked)));
             }
         }
         for party in &missing {

@@ -8,7 +8,7 @@ use cohold_api::{
     AccountCreate, AccountView, ApprovalCreate, BalanceQuery, BalanceView, CertificateView, ChainView,
     ChangeAnswer, ChangePropose, Changes, ConsentCreate, Health, IssuerView, Page, PageQuery, PartyView,
     Problem, RequestCreate, RequestQuery, RequestView, ReshareCreate, ReshareView, StatementCreate,
-    Statements, route,
+    Statements, VetoCreate, route,
 };
 use cohold_model::receipt::Status;
 use cohold_model::statement::Statement;
@@ -138,6 +138,11 @@ impl Client {
         let path = route::CHANGE.replace("{account}", &account.to_string());
         let path = path.replace("{party}", party.as_str()).replace("{change}", &change.to_string());
         self.signed(self.http.delete(self.url(&path, &())?)).await
+    }
+
+    pub(crate) async fn veto(&self, account: AccountId, body: &VetoCreate) -> anyhow::Result<ChangeAnswer> {
+        let path = route::VETOES.replace("{account}", &account.to_string());
+        self.signed(self.http.post(self.url(&path, &())?).json(body)).await
     }
 
     pub(crate) async fn consent(

@@ -338,7 +338,9 @@ fn node_rules(token: Option<Address>) -> String {
     ));
     format!(
         "accept = \"any\"\n\n[[chain]]\nid = {LOCAL_CHAIN_ID}\ncoin = \"ETH\"\nfee_max = \"0.01\"\nfees_per_day = \"0.1\"\n\n\
-         [[chain.asset]]\nper_transaction = \"5\"\nper_day = \"20\"\nreceivers = \"any\"\n{}",
+         [[chain.asset]]\nper_transaction = \"5\"\nper_day = \"20\"\nreceivers = \"any\"\n{}\n\
+         # How long the user's parties have to object. A minute, in a laboratory; with real money two days,\n\
+         # 172800.\n[resharing]\ndelay_seconds = 60\n",
         token.unwrap_or_default()
     )
 }

@@ -68,6 +68,9 @@
 //!   limit of one of them that none of the others undercuts: exact where one is tighter than all
 //!   others, too much where none is, never too little.
 //! - Each node counts for itself: where one of several suffices, what they let through adds up.
+//! - A node that joins in resharings lends that too, as a limit with nothing in it,
+//!   `<node>:resharing`, to whoever speaks for the user (`consent`), after its wait, unless a party of the
+//!   user's objects (`veto`).
 //! - Every payment carries a fee, however little it moves, and whoever makes the block keeps it. So
 //!   what a node lets go in fees on a chain is a limit of its own, beside those of its allowances there,
 //!   and to anybody; without `per_day`, or where nothing is stated, it bounds nothing.
@@ -102,6 +105,7 @@
 //! the very bytes that it signs; a lie about the chain can make a payment fail or wait, not go elsewhere.
 
 mod holders;
+mod joining;
 mod labels;
 mod lending;
 mod names;

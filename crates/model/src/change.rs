@@ -91,8 +91,26 @@ pub struct RulesReport {
     /// Rules that wait for the user's consent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposed: Option<ProposedRules>,
+    /// Who has asked for a resharing that this party waits to join in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
     /// Seconds since 1970 when this was said.
     pub issued_at: u64,
+}
+
+/// A wait before a resharing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Who consented to it.
+    pub by: PartyName,
+    /// Seconds since 1970 when this party first heard of it.
+    pub since: u64,
+    /// Seconds since 1970 from which it joins, by its rules; none if it does not.
+    pub joins_at: Option<u64>,
+    /// Who objected: then it never joins, under this charter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vetoed_by: Option<PartyName>,
 }
 
 impl Document for RulesReport {

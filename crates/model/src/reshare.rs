@@ -49,6 +49,27 @@ impl Document for Abandonment {
     const TAG: &'static str = "cohold/abandonment/v1";
 }
 
+/// The word of a party of the user that it does not want what another one has asked for: nodes that still
+/// wait join in no resharing of that party under this charter any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Veto {
+    /// The account.
+    pub account: AccountId,
+    /// Digest of the charter in force.
+    pub charter: Digest,
+    /// Whose asking it objects to.
+    pub asked_by: PartyName,
+    /// Who objects.
+    pub party: PartyName,
+    /// Seconds since 1970 when this was said.
+    pub issued_at: u64,
+}
+
+impl Document for Veto {
+    const TAG: &'static str = "cohold/veto/v1";
+}
+
 /// Why a resharing does not fit the charter in force.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResharingError {

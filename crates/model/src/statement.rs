@@ -127,6 +127,10 @@ pub struct Statement {
     /// Seconds since 1970 when the user last rehearsed the way out here. Devices only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drilled_at: Option<u64>,
+    /// How long it waits before it joins in a resharing that the user consents to, in seconds; none if it
+    /// joins in none. Nodes only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resharing_delay: Option<u64>,
     /// Digest of the rules file.
     pub rules: Digest,
     /// Seconds since 1970 when this was said.

@@ -20,8 +20,8 @@
 mod auxiliary;
 mod encryptions;
 mod engine;
-mod foreign;
 mod export;
+mod foreign;
 mod key;
 mod keygen;
 mod resharing;
@@ -33,8 +33,8 @@ mod wire;
 pub use cohold_mpc_share::{Acquittal, Verdict};
 
 pub use auxiliary::{Auxiliary, AuxiliaryError};
-pub use foreign::{ForeignKey, ForeignKeyError, ForeignParty, ForeignShare};
 pub use export::{ExportError, PrivateKey, reconstruct};
+pub use foreign::{ForeignKey, ForeignKeyError, ForeignParty, ForeignShare};
 pub use key::{AccountKey, AccountKeyError};
 pub use keygen::{GeneratedKey, KeyGeneration, ParametersError};
 pub use resharing::{

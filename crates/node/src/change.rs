@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use cohold_model::change::{Change, Consent, ProposedRules, Proposer, RulesReport};
+use cohold_model::change::{Asked, Change, Consent, ProposedRules, Proposer, RulesReport};
+use cohold_model::charter::Charter;
+use cohold_model::reshare::Veto;
 use cohold_model::{AccountId, ChangeId, Signed};
 use cohold_party::refusal::Code;
+use cohold_party::wait::Notice;
 use cohold_party::wire::{FromParty, RulesAnswer, ToParty};
-use cohold_party::{Refusal, Rules, gate, rules_change};
+use cohold_party::{Refusal, Rules, gate, rules_change, wait};
 use cohold_store::party::RulesError;
 
 use crate::keeper::KeepError;
@@ -71,6 +74,7 @@ impl Runtime {
             }
             ToParty::RulesConsent { consent } => self.consented(book, &consent),
             ToParty::RulesReject { account, change } => self.reject(book, account, change),
+            ToParty::Veto { veto } => self.vetoed(book, &veto),
             _ => Ok(()),
         }
     }
@@ -135,14 +139,36 @@ impl Runtime {
         }
     }
 
+    /// Notes that a party of the user's objects to what another one has asked for.
+    fn vetoed(&self, book: &Rulebook, veto: &Signed<Veto>) -> Result<(), Refusal> {
+        let Veto { account, asked_by, party, .. } = &veto.document;
+        let charter = self.keeper.kept(*account)?.charter;
+        wait::check_veto(&charter, veto)?;
+        book.veto(&veto.document, crate::now())?;
+        tracing::info!(%account, %asked_by, by = %party, "objected to");
+        Ok(())
+    }
+
+    /// Who has asked for a resharing that this party waits to join in.
+    fn asked(book: &Rulebook, charter: &Charter, rules: &Rules) -> Result<Vec<Asked>, KeepError> {
+        let notices = book.notices(charter)?;
+        let asked = |notice: Notice| {
+            let joins_at = wait::joins_at(rules, &notice);
+            Asked { by: notice.by, since: notice.since, joins_at, vetoed_by: notice.vetoed_by }
+        };
+        Ok(notices.into_iter().map(asked).collect())
+    }
+
     /// What this party says of the rules of an account.
     fn report(&self, account: AccountId) -> Result<Signed<RulesReport>, KeepError> {
         let book = self.keeper.rulebook().ok_or(KeepError::Unknown(account))?;
         let AccountRules { in_force, rules, waiting } = book.show(account)?;
+        let charter = self.keeper.kept(account)?.charter;
         let report = RulesReport {
             account,
             party: self.card.party.clone(),
-            charter: self.keeper.kept(account)?.charter.digest(),
+            asked: Self::asked(book, &charter, &rules)?,
+            charter: charter.digest(),
             revision: in_force.revision,
             in_force: rules.text().to_owned(),
             proposed: waiting.map(|(rules, by, since)| ProposedRules {
@@ -218,6 +244,7 @@ fn account_of(words: &ToParty) -> Option<AccountId> {
         | ToParty::RulesPropose { account, .. }
         | ToParty::RulesReject { account, .. } => Some(*account),
         ToParty::RulesConsent { consent } => Some(consent.document.account),
+        ToParty::Veto { veto } => Some(veto.document.account),
         _ => None,
     }
 }

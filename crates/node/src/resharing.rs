@@ -16,7 +16,7 @@ use cohold_party::refusal::Code;
 use cohold_party::reshare::{self, Accepted, Prepared, Reshared};
 use cohold_party::verify::Standing;
 use cohold_party::wire::{FromParty, ReshareOrder};
-use cohold_party::{Refusal, Rules};
+use cohold_party::{Refusal, Rules, wait};
 use tokio::sync::mpsc;
 
 use crate::drive::{Broken, drive, linger};
@@ -185,7 +185,20 @@ impl Runtime {
         });
         let rules: &Rules = &self.rules;
         let accepted = reshare::review(order, &self.card, standing, rules, crate::now())?;
+        if let Some(kept) = kept.as_ref().filter(|_| accepted.deals()) {
+            self.reshare_wait(&accepted, &kept.charter)?;
+        }
         Ok((accepted, kept))
+    }
+
+    /// A node gives sub-shares by the user's consent only after its wait; others' rules bind nobody else.
+    fn reshare_wait(&self, accepted: &Accepted, charter: &Charter) -> Result<(), Refusal> {
+        let (Some(book), Some(by)) = (self.keeper.rulebook(), accepted.consenter()) else { return Ok(()) };
+        let rules = book.in_force(charter.terms.account)?;
+        wait::check_joins(&rules)?;
+        let now = crate::now();
+        let notice = book.asked(charter, by, now)?;
+        wait::check_waited(&rules, &notice, now)
     }
 
     /// Makes sure that this party never signs, and says so; where it may have signed, or was only to deal,

@@ -7,9 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cohold_model::change::{Consent, Proposer};
-use cohold_model::{AccountId, Digest, Signed};
+use cohold_model::charter::Charter;
+use cohold_model::reshare::Veto;
+use cohold_model::{AccountId, Digest, Document as _, PartyName, Signed};
 use cohold_party::Rules;
-use cohold_store::party::{InForce, RulesError, RulesText};
+use cohold_party::wait::Notice;
+use cohold_store::party::{InForce, NoticeRow, RulesError, RulesText};
 use cohold_store::{PartyStore, StoreError};
 
 use crate::config::Proposals;
@@ -129,6 +132,23 @@ impl Rulebook {
         Ok(self.store.rules_reject(account, &rules.digest())?)
     }
 
+    /// Notes that somebody asks this node to join in a resharing, and says since when it does.
+    pub(crate) fn asked(&self, charter: &Charter, by: &PartyName, now: u64) -> Result<Notice, KeepError> {
+        Ok(notice(self.store.notice_see(charter.terms.account, &charter.digest(), by, now)?))
+    }
+
+    /// Who asked under a charter.
+    pub(crate) fn notices(&self, charter: &Charter) -> Result<Vec<Notice>, KeepError> {
+        let rows = self.store.notice_list(charter.terms.account, &charter.digest())?;
+        Ok(rows.into_iter().map(notice).collect())
+    }
+
+    /// Notes an objection; the caller has checked whose it is.
+    pub(crate) fn veto(&self, veto: &Veto, now: u64) -> Result<(), KeepError> {
+        let Veto { account, charter, asked_by, party, .. } = veto;
+        Ok(self.store.notice_veto(*account, charter, asked_by, party, now)?)
+    }
+
     /// What is stored was parsed before; it is compared with its name all the same.
     fn parse(&self, digest: &Digest, text: &str) -> Result<Arc<Rules>, KeepError> {
         let failed = |detail: String| KeepError::Failed(format!("rules `{digest}` are damaged: {detail}"));
@@ -149,6 +169,11 @@ impl Rulebook {
         // No code panics while it holds this lock; if it did, the map would still be whole.
         self.parsed.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn notice(row: NoticeRow) -> Notice {
+    let NoticeRow { asked_by: by, since, vetoed_by } = row;
+    Notice { by, since, vetoed_by }
 }
 
 fn text_of(rules: &Rules) -> RulesText<'_> {

@@ -152,7 +152,8 @@ impl Runtime {
             ToParty::Rules { .. }
             | ToParty::RulesPropose { .. }
             | ToParty::RulesConsent { .. }
-            | ToParty::RulesReject { .. } => self.on_rules(words).await,
+            | ToParty::RulesReject { .. }
+            | ToParty::Veto { .. } => self.on_rules(words).await,
             ToParty::Reshare(order) => self.reshare(*order).await,
             ToParty::ReshareCancel(order) => self.reshare_cancel(*order).await,
             ToParty::ReshareAbandon { abandonment } => self.reshare_abandon(*abandonment).await,

@@ -16,6 +16,7 @@ pub mod rules_change;
 pub mod sign;
 pub mod statement;
 pub mod verify;
+pub mod wait;
 pub mod wire;
 
 pub use refusal::Refusal;

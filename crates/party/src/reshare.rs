@@ -33,6 +33,7 @@ pub struct Accepted {
     seats: BTreeMap<PartyIndex, Seat>,
     me: PartyIndex,
     seat: Seat,
+    consenter: Option<PartyName>,
 }
 
 /// Sub-shares on their way.
@@ -74,10 +75,10 @@ pub fn review(
     rules: &Rules,
     now: u64,
 ) -> Result<Accepted, Refusal> {
-    match standing {
+    let consenter = match standing {
         Some(standing) => review_inside(&order, standing, now)?,
-        None => review_coming(&order, rules, now)?,
-    }
+        None => review_coming(&order, rules, now).map(|()| None)?,
+    };
     let ReshareOrder { charter, resharing, .. } = &order;
     let seats = resharing.document.seats(&charter.document);
     let own = seats.iter().find(|(_, seat)| seat.card.identity == me.identity);
@@ -93,11 +94,15 @@ pub fn review(
         return Err(Refusal::new(Code::Charter, "this party holds no share that it could deal"));
     }
     let seat = seat.clone();
-    Ok(Accepted { me: number, seat, seats, order })
+    Ok(Accepted { me: number, seat, seats, order, consenter })
 }
 
-/// Under the very charter in force, by an approver, with the user's consent where it takes one.
-fn review_inside(order: &ReshareOrder, standing: Standing<'_>, now: u64) -> Result<(), Refusal> {
+/// Under the very charter in force, by an approver, with the user's consent where it takes one; whose it is.
+fn review_inside(
+    order: &ReshareOrder,
+    standing: Standing<'_>,
+    now: u64,
+) -> Result<Option<PartyName>, Refusal> {
     if order.charter.document.digest() != standing.charter.digest() {
         let message = format!(
             "the resharing is for another charter than version {} that this party keeps: look at the account again",
@@ -105,12 +110,13 @@ fn review_inside(order: &ReshareOrder, standing: Standing<'_>, now: u64) -> Resu
         );
         return Err(Refusal::new(Code::Charter, message));
     }
-    admit(standing.charter, &order.resharing, order.consent.as_ref(), now)?;
+    let assessment = admit(standing.charter, &order.resharing, order.consent.as_ref(), now)?;
+    let consent = order.consent.as_ref().filter(|_| assessment.needs_consent());
     let dealers = order.resharing.document.dealers.iter();
     let points: BTreeSet<PartyIndex> =
         dealers.filter_map(|name| standing.charter.terms.party(name)).map(|(index, _)| index).collect();
     match points.intersection(standing.banned).next() {
-        None => Ok(()),
+        None => Ok(consent.map(|consent| consent.document.consenter.clone())),
         Some(banned) => Err(Refusal::new(
             Code::Banned,
             format!(
@@ -170,6 +176,12 @@ impl Accepted {
     pub fn name_before(&self) -> Option<&PartyName> {
         let before = self.order.charter.document.terms.party_at(self.seat.deals?);
         before.map(|card| &card.party)
+    }
+
+    /// Whose consent the resharing takes, if it takes one.
+    #[must_use]
+    pub fn consenter(&self) -> Option<&PartyName> {
+        self.consenter.as_ref()
     }
 
     /// Whether this party gives sub-shares of what it holds.

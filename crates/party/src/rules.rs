@@ -21,6 +21,9 @@
 //! decimals = 18
 //! per_day = "1000"
 //! receivers = ["0x…"]
+//!
+//! [resharing]           # without it: no resharing that takes the user's consent
+//! delay_seconds = 172800
 //! ```
 
 use std::collections::BTreeSet;
@@ -43,6 +46,8 @@ pub const RULES_BYTES_MAX: usize = 48 * 1024;
 /// The largest chain id: canonical JSON (RFC 8785 §3.2.2.3) writes numbers as doubles, which are exact
 /// up to here.
 pub const CHAIN_ID_MAX: u64 = (1 << 53) - 1;
+/// The longest wait before a resharing: a year.
+pub const DELAY_SECONDS_MAX: u64 = 366 * 24 * 3600;
 /// Decimals of every EVM chain's own coin.
 pub const COIN_DECIMALS: u8 = 18;
 
@@ -51,6 +56,7 @@ pub const COIN_DECIMALS: u8 = 18;
 pub struct Rules {
     accept: Accept,
     chains: Vec<ChainRules>,
+    resharing_delay: Option<u64>,
     text: String,
     digest: Digest,
 }
@@ -79,6 +85,9 @@ pub enum RulesError {
     /// Not TOML of the right shape.
     #[error("the rules file is not understood: {0}")]
     Toml(String),
+    /// A delay that nobody lives to see the end of.
+    #[error("[resharing]: delay_seconds is at most {DELAY_SECONDS_MAX}, a year")]
+    Delay,
     /// A value that cannot be.
     #[error("rules for chain {chain}: {what}")]
     Value {
@@ -95,6 +104,13 @@ struct RulesFile {
     accept: ListFile,
     #[serde(default)]
     chain: Vec<ChainFile>,
+    resharing: Option<ResharingFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResharingFile {
+    delay_seconds: u64,
 }
 
 #[derive(Deserialize)]
@@ -153,8 +169,12 @@ impl Rules {
             }
             chains.push(chain.read()?);
         }
+        let resharing_delay = file.resharing.map(|ResharingFile { delay_seconds }| delay_seconds);
+        if resharing_delay.is_some_and(|seconds| seconds > DELAY_SECONDS_MAX) {
+            return Err(RulesError::Delay);
+        }
         let digest = digest("cohold/rules/v1", &text);
-        Ok(Self { accept, chains, text: text.to_owned(), digest })
+        Ok(Self { accept, chains, resharing_delay, text: text.to_owned(), digest })
     }
 
     /// The same rules, for a party that makes accounts with `proposer` only: a user's own.
@@ -205,6 +225,13 @@ impl Rules {
             per_day: chain.fees_per_day,
         };
         self.chains.iter().map(bound).collect()
+    }
+
+    /// How long this party waits before it joins in a resharing that takes the user's consent, in seconds;
+    /// none if it joins in no such resharing.
+    #[must_use]
+    pub fn resharing_delay(&self) -> Option<u64> {
+        self.resharing_delay
     }
 
     /// How tokens are called, by this party's own file.

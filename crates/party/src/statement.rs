@@ -46,6 +46,7 @@ pub(crate) fn describe(
         exported_at: None,
         imported: false,
         drilled_at: None,
+        resharing_delay: rules.resharing_delay(),
         rules: rules.digest(),
         issued_at: now,
         expires_at: now.saturating_add(VALID_SECONDS),

@@ -11,7 +11,7 @@ use cohold_model::charter::Charter;
 use cohold_model::handover::{Dealt, Handover};
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Approval, Intent, Plan};
-use cohold_model::reshare::{Abandonment, Resharing};
+use cohold_model::reshare::{Abandonment, Resharing, Veto};
 use cohold_model::statement::Statement;
 use cohold_model::{AccountId, ChangeId, Digest, HexBytes, PartyName, RequestId, SessionId, Signature};
 use cohold_mpc::Envelope;
@@ -116,6 +116,11 @@ pub enum ToParty {
         account: AccountId,
         /// The change.
         change: ChangeId,
+    },
+    /// A party of the user's objects to what another one asked this one to join in.
+    Veto {
+        /// The objection.
+        veto: Box<Signed<Veto>>,
     },
     /// Give other shares of the key to the parties that come after, with the others.
     Reshare(Box<ReshareOrder>),

@@ -18,7 +18,7 @@ use cohold_api::{
     AccountCreate, AccountView, ApprovalCreate, BODY_BYTES_MAX, BalanceQuery, BalanceView, CertificateView,
     ChainView, ChangeAnswer, ChangePropose, Changes, ConsentCreate, Health, IssuerView, Page, PageQuery,
     PartyView, RequestCreate, RequestQuery, RequestView, ReshareCreate, ReshareView, StatementCreate,
-    Statements, WAIT_SECONDS_MAX, route,
+    Statements, VetoCreate, WAIT_SECONDS_MAX, route,
 };
 use cohold_app::{Coordinator, Error};
 use cohold_model::receipt::Receipt;
@@ -59,6 +59,7 @@ pub(crate) fn router(coordinator: Arc<Coordinator>) -> Router {
         .route(route::CHANGE, delete(change_reject))
         .route(route::CONSENTS, post(consent_add))
         .route(route::CHARTERS, get(charter_list))
+        .route(route::VETOES, post(veto_add))
         .route(route::RESHARES, get(reshare_list).post(reshare_create).delete(reshare_cancel))
         .route(route::BALANCE, get(balance_show))
         .route(route::REQUESTS, post(request_create).get(request_list))
@@ -193,6 +194,14 @@ async fn consent_add(
 
 async fn charter_list(State(app): App, Named(account): Named<AccountId>) -> Answer<Vec<Signed<Charter>>> {
     Ok(Json(app.charter_list(account).await?))
+}
+
+async fn veto_add(
+    State(app): App,
+    Named(account): Named<AccountId>,
+    Body(VetoCreate { party, veto }): Body<VetoCreate>,
+) -> Answer<ChangeAnswer> {
+    Ok(Json(app.veto_add(account, party, veto).await?))
 }
 
 async fn reshare_list(State(app): App, Named(account): Named<AccountId>) -> Answer<Vec<ReshareView>> {

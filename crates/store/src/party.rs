@@ -16,11 +16,13 @@ use crate::database::{Database, Fail, StoreError, from_text, seconds, to_text};
 
 mod approve;
 mod budget;
+mod notices;
 mod reserve;
 mod reshare;
 mod rules;
 
 pub use approve::{ApproveError, Approving};
+pub use notices::NoticeRow;
 pub use reserve::{ReserveError, Reserved, Spending};
 pub use reshare::{Prepared, ReshareBegin, ReshareError, ReshareRow, ReshareState};
 pub use rules::{InForce, RulesError, RulesRow, RulesText, Waiting};
@@ -98,6 +100,7 @@ CREATE TABLE approvals (
 ",
     rules::MIGRATION,
     reshare::MIGRATION,
+    notices::MIGRATION,
 ];
 
 /// The database of a party.

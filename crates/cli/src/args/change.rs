@@ -42,6 +42,13 @@ pub(crate) enum ChangeCommand {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Object to what another party of the account has asked its nodes to join in, while they wait.
+    #[command(after_help = "Exit codes: 0 no node joins in it, 1 refused, or nobody has asked.\n\n\
+            Example:\n  cohold custody change veto acc_…")]
+    Veto {
+        /// The account.
+        account: AccountId,
+    },
     /// Have a node forget a change that waits.
     #[command(after_help = "Example:\n  cohold custody change reject acc_… chg_…")]
     Reject {

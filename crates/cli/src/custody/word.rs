@@ -13,6 +13,7 @@ use cohold_party::statement::{self, Memory};
 use cohold_vault::file::private_replace;
 
 use crate::client::Client;
+use crate::exit::noted::{self, Exits};
 use crate::home::{Device, Home};
 use crate::output::Output;
 
@@ -37,7 +38,9 @@ pub(crate) fn own_word(home: &Home, device: &Device, charter: &Charter) -> anyho
         opened_at: openings.get(&card.party).copied().filter(|at| *at >= kept.held_since),
     };
     let vouches = charter.terms.parties.iter().filter(made_here).map(vouch).collect();
-    let memory = Memory { deleted: device.keeper.deleted(account)?, ..Memory::default() };
+    let Exits { drilled_at, exported_at } = noted::show(home, account)?;
+    let deleted = device.keeper.deleted(account)?;
+    let memory = Memory { deleted, exported_at, drilled_at, ..Memory::default() };
     Ok(statement::remembering(statement::vouching(said, vouches, identity), memory, identity))
 }
 

@@ -19,6 +19,11 @@ pub(crate) struct Exits {
     pub(crate) exported_at: Option<u64>,
 }
 
+/// What is known of one account.
+pub(crate) fn show(home: &Home, account: AccountId) -> anyhow::Result<Exits> {
+    Ok(all(home)?.remove(&account).unwrap_or_default())
+}
+
 /// Notes that the way out was rehearsed.
 pub(crate) fn drilled(home: &Home, account: AccountId, now: u64) -> anyhow::Result<()> {
     note(home, account, |exits| exits.drilled_at = Some(now))

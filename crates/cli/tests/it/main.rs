@@ -24,5 +24,6 @@ mod root;
 mod root_relay;
 mod secrets;
 mod shapes;
+mod waiting;
 mod words;
 mod world;

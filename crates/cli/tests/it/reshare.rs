@@ -40,7 +40,7 @@ fn is_in_folder(folder: &Path, needle: &[u8]) -> bool {
 
 #[test]
 fn a_refreshed_account_pays_and_its_old_shares_are_gone() {
-    let Some(world) = World::start() else { return };
+    let Some(world) = World::start_joining(0) else { return };
     let account = world.funded();
     world.assert_spendable(&account);
     let (_, old) = sealed_share(&world, "cosigner", &account).expect("the node holds a share");
@@ -100,7 +100,7 @@ fn new_phone(world: &World, name: &str) -> PathBuf {
 
 #[test]
 fn an_account_comes_back_on_a_new_device() {
-    let Some(world) = World::start() else { return };
+    let Some(world) = World::start_joining(0) else { return };
     let account = world.funded();
     world.assert_spendable(&account);
     let [file] = account.recovery.as_slice() else { panic!("{account:?}") };
@@ -146,7 +146,7 @@ fn an_account_comes_back_on_a_new_device() {
 
 #[test]
 fn a_node_that_is_left_out_keeps_nothing() {
-    let Some(world) = World::start() else { return };
+    let Some(world) = World::start_joining(0) else { return };
     let account = world.funded();
     world.assert_spendable(&account);
     let (_, old) = sealed_share(&world, "cosigner", &account).expect("the node holds a share");
@@ -174,7 +174,7 @@ fn a_node_that_is_left_out_keeps_nothing() {
 
 #[test]
 fn what_makes_no_sense_changes_nothing() {
-    let Some(mut world) = World::start() else { return };
+    let Some(mut world) = World::start_joining(0) else { return };
     let account = world.funded();
     let check = |world: &World, words: &[&str], exit: i32, code: &str, says: &str| {
         let reshare = ["account", "reshare", &account.id, "--yes"];
@@ -243,7 +243,7 @@ fn assert_one_epoch(world: &mut World, account: &Account, point: &str) -> u64 {
 
 #[test]
 fn the_cosigner_crashes_while_shares_are_dealt() {
-    let Some(mut world) = World::start() else { return };
+    let Some(mut world) = World::start_joining(0) else { return };
     let account = world.funded();
     let mut epoch = 1;
     let points = [
@@ -277,7 +277,7 @@ fn the_cosigner_crashes_while_shares_are_dealt() {
 
 #[test]
 fn the_device_crashes_while_shares_are_dealt() {
-    let Some(mut world) = World::start() else { return };
+    let Some(mut world) = World::start_joining(0) else { return };
     let account = world.funded();
     let mut epoch = 1;
     let points = [
@@ -316,7 +316,7 @@ fn the_device_crashes_while_shares_are_dealt() {
 
 #[test]
 fn the_server_crashes_while_shares_are_dealt() {
-    let Some(mut world) = World::start() else { return };
+    let Some(mut world) = World::start_joining(0) else { return };
     let account = world.funded();
     let points = [
         "server.reshare-insert.before",
@@ -352,7 +352,7 @@ fn the_server_crashes_while_shares_are_dealt() {
 
 #[test]
 fn a_payment_on_its_way_is_paid_once_whatever_epoch_it_meets() {
-    let Some(mut world) = World::start() else { return };
+    let Some(mut world) = World::start_joining(0) else { return };
     let account = world.funded();
     for epoch in 2..=3 {
         let (to, request, nonce) = (new_address(), new_request(), world.chain.nonce(&account.address));

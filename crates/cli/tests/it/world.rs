@@ -43,6 +43,18 @@ impl World {
         Self::start_logging("info")
     }
 
+    /// The same, with nodes that join in resharings after a wait.
+    pub(crate) fn start_joining(delay_seconds: u64) -> Option<Self> {
+        let mut world = Self::start()?;
+        for node in NODES {
+            let rules = format!("{node}/rules.toml");
+            let text = std::fs::read_to_string(world.path(&rules)).unwrap();
+            world.write(&rules, &format!("{text}\n[resharing]\ndelay_seconds = {delay_seconds}\n"));
+            world.node_restart(node, None);
+        }
+        Some(world)
+    }
+
     pub(crate) fn start_logging(log: &'static str) -> Option<Self> {
         Self::start_in(log, |_| true)
     }

@@ -7,6 +7,7 @@ use cohold_model::intent::Asset;
 use cohold_model::statement::{Allowance, Receivers, Sealing, Statement};
 use cohold_model::{Amount, PartyName};
 
+use super::joining::Joining;
 use super::names::Names;
 use super::said::{Said, asset_folded};
 use super::{APPROVE, ASK, is_node, use_of};
@@ -20,9 +21,10 @@ const LIMITS_MAX: usize = 32;
 /// Above so many receivers, anybody is taken to be one.
 const RECEIVERS_MAX: usize = 256;
 
-/// All nodes that sign along.
+/// All nodes that sign along, or join in resharings.
 pub(super) struct Lending<'a> {
     lenders: Vec<Lender<'a>>,
+    joining: Joining<'a>,
 }
 
 struct Lender<'a> {
@@ -70,24 +72,24 @@ impl Thing {
 impl<'a> Lending<'a> {
     pub(super) fn new(terms: &'a Terms, said: &BTreeMap<&PartyName, Said<'_>>) -> Self {
         let lender = |card: &'a Card| Lender::new(card, said.get(&card.party).copied());
-        Self::of(terms.parties.iter().filter_map(lender).collect())
+        Self::of(terms.parties.iter().filter_map(lender).collect(), Joining::new(terms, said))
     }
 
     /// One node alone signs along.
     pub(super) fn of_one(card: &'a Card, said: Option<Said<'_>>) -> Self {
-        Self::of(Lender::new(card, said).into_iter().collect())
+        Self::of(Lender::new(card, said).into_iter().collect(), Joining::of_one(card, said))
     }
 
     /// Nobody signs along.
     pub(super) fn none() -> Self {
-        Self::of(Vec::new())
+        Self::of(Vec::new(), Joining::none())
     }
 
-    fn of(mut lenders: Vec<Lender<'a>>) -> Self {
+    fn of(mut lenders: Vec<Lender<'a>>, joining: Joining<'a>) -> Self {
         if lenders.iter().map(|lender| lender.bounds.len()).sum::<usize>() > LIMITS_MAX {
             lenders.iter_mut().for_each(|lender| lender.bounds = vec![Bound::default()]);
         }
-        let mut lending = Self { lenders };
+        let mut lending = Self { lenders, joining };
         lending.name_all();
         lending
     }
@@ -117,10 +119,10 @@ impl<'a> Lending<'a> {
 
     pub(super) fn limits(&self) -> impl Iterator<Item = (String, Limit)> {
         let bounds = self.lenders.iter().flat_map(|lender| &lender.bounds);
-        bounds.map(|bound| (bound.name.clone(), bound.limit.clone()))
+        bounds.map(|bound| (bound.name.clone(), bound.limit.clone())).chain(self.joining.limits())
     }
 
-    /// `lend:<node>`, and `move` within each limit.
+    /// `lend:<node>`, `join:<node>`, and `move` within each limit.
     pub(super) fn rules(&self, terms: &Terms) -> Vec<Rule> {
         let mut rules = Vec::new();
         for lender in &self.lenders {
@@ -130,6 +132,7 @@ impl<'a> Lending<'a> {
         for lender in &self.lenders {
             rules.extend(lender.bounds.iter().map(|bound| self.bounded(terms, lender, bound)));
         }
+        rules.extend(self.joining.rules(terms));
         rules
     }
 

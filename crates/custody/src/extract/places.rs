@@ -11,6 +11,7 @@ use cohold_model::statement::Sealing;
 use cohold_model::{EntityName, PartyName};
 
 use super::holders::Holders;
+use super::joining::{CONSENT, VETO};
 use super::names::Names;
 use super::past::Past;
 use super::{APPROVE, ASK, ATOMS_MAX, use_of};
@@ -144,7 +145,7 @@ impl Places {
 }
 
 /// Names of powers, which no atom may have.
-const RESERVED: [&str; 5] = [MOVE, RULE, RECOVER, APPROVE, ASK];
+const RESERVED: [&str; 7] = [MOVE, RULE, RECOVER, APPROVE, ASK, CONSENT, VETO];
 
 /// A model in the making, as far as it is about places.
 struct Draft<'a> {

@@ -239,6 +239,7 @@ impl Account {
             exported_at: None,
             imported: false,
             drilled_at: None,
+            resharing_delay: None,
             rules: Digest([9; 32]),
             issued_at: NOW - 60,
             expires_at: NOW - 60 + 24 * 3600,

@@ -4,6 +4,7 @@ mod account;
 mod certificate;
 mod declared;
 mod history;
+mod joining;
 mod lending;
 mod patterns;
 mod places;

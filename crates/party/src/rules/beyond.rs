@@ -33,6 +33,7 @@ impl Beyond {
 /// one passes the other. What is named or counted differently is not compared, and so is beyond.
 pub(crate) fn beyond(wide: &Rules, narrow: &Rules) -> Vec<Beyond> {
     let mut lines = Vec::new();
+    resharing(&mut lines, wide.resharing_delay(), narrow.resharing_delay());
     for chain in &wide.chains {
         let other = narrow.chains.iter().find(|other| other.id == chain.id);
         if let Some(other) = other {
@@ -51,6 +52,24 @@ pub(crate) fn beyond(wide: &Rules, narrow: &Rules) -> Vec<Beyond> {
         }
     }
     lines
+}
+
+/// A shorter wait leaves less time to object.
+fn resharing(lines: &mut Vec<Beyond>, wide: Option<u64>, narrow: Option<u64>) {
+    let say = |delay: Option<u64>| match delay {
+        None => "never".to_owned(),
+        Some(0) => "AT ONCE".to_owned(),
+        Some(seconds) => format!("after {seconds} seconds"),
+    };
+    let is_sooner = match (wide, narrow) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(wide), Some(narrow)) => wide < narrow,
+    };
+    if is_sooner {
+        let what = "joins in a resharing that a party of the user asks for".to_owned();
+        lines.push(Beyond { what, wide: say(wide), narrow: say(narrow) });
+    }
 }
 
 fn fees(lines: &mut Vec<Beyond>, wide: &ChainRules, narrow: &ChainRules) {

@@ -167,6 +167,7 @@ fn statements(charter: &Charter, numbers: &mut Numbers) -> Vec<Signed<Statement>
             exported_at: None,
             imported: false,
             drilled_at: None,
+            resharing_delay: None,
             rules: Digest([0; 32]),
             issued_at: charter.created_at + 10,
             expires_at: charter.created_at + 3600,

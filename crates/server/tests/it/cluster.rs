@@ -354,6 +354,7 @@ fn statement(heard: &[ToParty], secret: &IdentitySecret) -> Option<FromParty> {
         exported_at: None,
         imported: false,
         drilled_at: None,
+        resharing_delay: None,
         rules: Digest([9; 32]),
         issued_at: now(),
         expires_at: now() + 60,

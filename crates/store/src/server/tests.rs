@@ -484,6 +484,7 @@ fn the_last_statement_of_each_party_is_kept_over_a_restart() -> Result {
             exported_at: None,
             imported: false,
             drilled_at: None,
+            resharing_delay: None,
             rules: Digest([2; 32]),
             issued_at,
             expires_at: issued_at + 10,

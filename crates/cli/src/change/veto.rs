@@ -1,0 +1,75 @@
+//! `cohold custody change veto`: a party of the user's objects to what another one has asked for.
+
+use cohold_api::VetoCreate;
+use cohold_model::change::Asked;
+use cohold_model::reshare::Veto;
+use cohold_model::{AccountId, Document as _, Signed};
+use serde_json::json;
+
+use super::{Standing, printable, standings};
+use crate::home::Home;
+use crate::output::{Exit, Failure, Output};
+
+/// What somebody asked for, and what became of it.
+pub(super) fn sentence(asked: &Asked) -> String {
+    let Asked { by, since, joins_at, vetoed_by } = asked;
+    let what = format!("`{by}` asked for other parties in the account, {since} seconds since 1970");
+    match (vetoed_by, joins_at) {
+        (Some(vetoer), _) => format!("{what}; `{vetoer}` objected, and it does not join"),
+        (None, None) => format!("{what}; it joins in none"),
+        (None, Some(at)) => format!(
+            "{what}; IT JOINS AT {at} SECONDS SINCE 1970. If that is not your wish: cohold custody change veto"
+        ),
+    }
+}
+
+pub(super) async fn run(output: Output, home: &Home, account: AccountId) -> anyhow::Result<()> {
+    let charter = home.account(account)?.document;
+    let client = home.client()?;
+    let (found, _) = standings(&client, &charter).await?;
+    let device = home.unlock()?;
+    let me = charter.terms.party_by_identity(&device.keys.identity());
+    let me = me.map(|(_, card)| card.party.clone()).ok_or_else(|| {
+        let message = "this device is no party of the account";
+        Failure::error(Exit::Failed, "not-a-party", message)
+    })?;
+    let mut answers: Vec<Standing> = Vec::new();
+    for standing in found {
+        let open = |asked: &&Asked| asked.vetoed_by.is_none() && asked.by != me;
+        for asked in standing.report.asked.iter().filter(open) {
+            let node = &standing.report.party;
+            let veto = Veto {
+                account,
+                charter: charter.digest(),
+                asked_by: asked.by.clone(),
+                party: me.clone(),
+                issued_at: cohold_node::now(),
+            };
+            let veto = Signed::by(veto, me.clone(), &device.keys.identity);
+            let answer = client.veto(account, &VetoCreate { party: node.clone(), veto }).await?;
+            let after = Standing::read(&charter, &answer.report)?;
+            let is_noted = |after: &Asked| after.by == asked.by && after.vetoed_by.is_some();
+            if !after.report.asked.iter().any(is_noted) {
+                let why =
+                    answer.refusal.map_or_else(|| "it gives no reason".into(), |refusal| refusal.message);
+                let message = format!("`{node}` does not take the objection: {}", printable(&why));
+                return Err(Failure::error(Exit::Failed, "veto-refused", message));
+            }
+            answers.push(after);
+        }
+    }
+    if answers.is_empty() {
+        let message =
+            "nobody else has asked the account's nodes for anything: see `cohold custody change list`";
+        return Err(Failure::error(Exit::Failed, "nothing-asked", message));
+    }
+    let value =
+        json!({"account": account, "parties": answers.iter().map(Standing::value).collect::<Vec<_>>()});
+    output.result(&value, || {
+        let line = |standing: &Standing| {
+            let asked = standing.report.asked.iter().map(sentence).collect::<Vec<_>>().join("; ");
+            format!("`{}`: {asked}", standing.report.party)
+        };
+        answers.iter().map(line).collect::<Vec<_>>().join("\n")
+    })
+}

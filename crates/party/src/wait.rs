@@ -1,0 +1,86 @@
+//! Before a node joins in a resharing that takes the user's consent: it waits as long as its rules say from
+//! when it was first asked, so that the user's other parties can object. Somebody who has stolen what
+//! speaks for the user would otherwise have the whole account at once, past every limit of the node.
+
+use cohold_model::account::Role;
+use cohold_model::charter::Charter;
+use cohold_model::reshare::Veto;
+use cohold_model::{Document as _, PartyName, Signed};
+
+use crate::refusal::{Code, Refusal};
+use crate::rules::Rules;
+
+/// What a party noted of somebody's asking under one charter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Who consented to a resharing.
+    pub by: PartyName,
+    /// Seconds since 1970 when it first asked.
+    pub since: u64,
+    /// Who objected.
+    pub vetoed_by: Option<PartyName>,
+}
+
+/// Refuses a resharing that the rules do not let this party join in at all, before anything is noted.
+pub fn check_joins(rules: &Rules) -> Result<(), Refusal> {
+    match rules.resharing_delay() {
+        Some(_) => Ok(()),
+        None => Err(Refusal::new(
+            Code::Rules,
+            "this party joins in no resharing that changes who is in the account: let others deal, or have its \
+             operator add `[resharing]` to its rules and consent to that",
+        )),
+    }
+}
+
+/// Whether the wait is over, and nobody objected.
+pub fn check_waited(rules: &Rules, notice: &Notice, now: u64) -> Result<(), Refusal> {
+    check_joins(rules)?;
+    if let Some(by) = &notice.vetoed_by {
+        let message = format!(
+            "`{by}` objected to what `{}` asked for: under this charter this party does not join in it",
+            notice.by
+        );
+        return Err(Refusal::new(Code::Change, message));
+    }
+    match joins_at(rules, notice) {
+        Some(at) if at <= now => Ok(()),
+        at => Err(Refusal::new(
+            Code::Change,
+            format!(
+                "this party joins at {} seconds since 1970, in {} seconds, unless a party of the user's objects: \
+                 ask again then",
+                at.unwrap_or_default(),
+                at.unwrap_or_default().saturating_sub(now)
+            ),
+        )),
+    }
+}
+
+/// When a party joins, in seconds since 1970.
+#[must_use]
+pub fn joins_at(rules: &Rules, notice: &Notice) -> Option<u64> {
+    rules.resharing_delay().map(|delay| notice.since.saturating_add(delay))
+}
+
+/// Checks that an objection is that of a party of the user's, other than the one that asked, under the
+/// charter in force.
+pub fn check_veto(charter: &Charter, veto: &Signed<Veto>) -> Result<(), Refusal> {
+    let refuse = |message: &str| Err(Refusal::new(Code::Change, message));
+    let Veto { account, charter: under, asked_by, party, .. } = &veto.document;
+    if *account != charter.terms.account || *under != charter.digest() {
+        return refuse("the objection is for another account or charter");
+    }
+    if charter.terms.party(asked_by).is_none() {
+        return refuse("the objection is to somebody who is no party of the account");
+    }
+    if asked_by == party {
+        return refuse("nobody objects to themselves: give the resharing up instead");
+    }
+    let card = charter.terms.party(party).map(|(_, card)| card);
+    let of_user = card.filter(|card| charter.terms.entities.get(&card.entity) == Some(&Role::User));
+    match of_user.is_some_and(|card| veto.is_signed_by(party, &card.identity)) {
+        true => Ok(()),
+        false => refuse("the objection is not signed by a party of the user's"),
+    }
+}
