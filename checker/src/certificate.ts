@@ -1,104 +1,81 @@
 /** A file looked at from end to end: a model, a model with its result, or a certificate. */
-import { verifyAsync } from "@noble/ed25519";
+import { etc, verifyAsync } from "@noble/ed25519";
 import { evaluate } from "#evaluate";
-import { attempt, canonical, parse, refuse, type Json } from "#json";
-import { model, type Model } from "#model";
-import { any, list, named, or, shape, text, whole, type Is } from "#shape";
-
-export type Report = Awaited<ReturnType<typeof inspect>>;
-
-const [BYTES_MAX, CLOCK_SECONDS_MAX, VALID_SECONDS_MAX] = [1 << 20, 3600, 25 * 3600];
-const [ID, KEY, NAME] = [text(/^acc_[\da-f]{32}$/), text(/^[\da-f]{64}$/), /^[a-z][a-z\d-]{0,31}$/];
-const [PARTY, SECONDS] = [text(NAME), whole(0, 2 ** 53 - 1)];
-const SIGNED = shape({ document: any, signatures: named(16, NAME, text(/^[\da-f]{128}$/)) });
-const FACTS = { charter: SIGNED, statements: list(256, SIGNED), declared: any, missing: list(9, PARTY) };
-const HEAD = { version: whole(1, 1), account: ID, number: whole(1, 2 ** 53 - 1), previous: or(undefined, KEY), issued_at: SECONDS };
-const CERTIFICATE = shape({ ...HEAD, issuer: KEY, ...FACTS, model: any, evaluation: any });
-const CARD = shape({ party: PARTY, entity: PARTY, identity: KEY }, true);
-const TERMS = shape({ account: ID, entities: named(9, NAME, text()), parties: list(9, CARD) }, true);
-const CHARTER = shape({ terms: TERMS, epoch: SECONDS, created_at: SECONDS }, true);
-const TIMES = { held_since: SECONDS, issued_at: SECONDS, expires_at: SECONDS };
-const STATEMENT = shape({ account: ID, party: PARTY, charter: KEY, epoch: SECONDS, ...TIMES }, true);
-
-const hex = (bytes: Uint8Array) => [...bytes].map(byte => byte.toString(16).padStart(2, "0")).join("");
-const bytes = (hex: string) => Uint8Array.from(hex.match(/../g)!, pair => parseInt(pair, 16));
-
+import { canonical, list, maybe, must, named, object, parse, read } from "#json";
+import { model } from "#model";
+const [HOUR, KEY, PARTY] = [3600, /^[\da-f]{64}$/, /^[a-z][a-z\d-]{0,31}$/];
+const SIGNED = { document: object, signatures: named(16, PARTY, /^[\da-f]{128}$/) };
+const CHAINED = { version: [1, 1], account: /^acc_[\da-f]{32}$/, number: [1, 1e15], previous: maybe(KEY) };
+const FACTS = { charter: SIGNED, statements: list(256, SIGNED), declared: object, missing: list(9, PARTY) };
+const CLAIM = { ...CHAINED, issuer: KEY, issued_at: [0, 1e15], ...FACTS, model: object, evaluation: object };
 /** SHA-256 over tag and body, each behind its length in eight bytes. */
-async function digest(tag: string, body: Uint8Array): Promise<Uint8Array> {
-  const sized = [new TextEncoder().encode(tag), body].flatMap(part => [bytes(part.length.toString(16).padStart(16, "0")), part]);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", await new Blob(sized as BlobPart[]).arrayBuffer()));
+async function digest(tag: string, body: Uint8Array): Promise<string> {
+  const sized = (part: Uint8Array) => part.length.toString(16).padStart(16, "0") + etc.bytesToHex(part);
+  const both = etc.hexToBytes(sized(new TextEncoder().encode(`cohold/${tag}/v1`)) + sized(body));
+  return etc.bytesToHex(new Uint8Array(await crypto.subtle.digest("SHA-256", both)));
 }
-
-async function verify(signed: Is<typeof SIGNED>, tag: string, by: string, key: string): Promise<string> {
-  const message = await digest(tag, new TextEncoder().encode(canonical(signed.document)));
-  const signature = bytes(signed.signatures.get(by) ?? "00");
-  const holds = signature.length === 64 && (await verifyAsync(signature, message, bytes(key), { zip215: false }));
-  return holds ? hex(message) : refuse(`\`${by}\` has not signed this ${tag.split("/")[1]}`);
+async function verify({ document, signatures }: any, tag: string, by: string, key: string): Promise<string> {
+  const message = await digest(tag, new TextEncoder().encode(canonical(document)));
+  const [signature, ...rest] = [signatures.get(by) ?? "0".repeat(128), message, key].map(etc.hexToBytes);
+  const holds = await verifyAsync(signature!, rest[0]!, rest[1]!, { zip215: false });
+  return must(holds, `\`${by}\` has not signed this ${tag}`) && message;
 }
-
-/** What follows from a model; what the file claims of it must be the same, traces aside, which are for people. */
-function recompute(read: Model, claimed?: Json) {
-  const evaluation = evaluate(read);
-  const own = new Map<string, unknown>(Object.entries(evaluation));
-  const other = claimed === undefined ? own : claimed instanceof Map ? claimed : refuse("evaluation is not an object");
-  const differs = (key: string) => canonical(own.get(key) ?? null, "trace") !== canonical(other.get(key) ?? null, "trace");
-  const wrong = [...own.keys(), ...other.keys()].find(differs);
-  return wrong === undefined ? { model: read, evaluation } : refuse(`evaluation.${wrong} is not what the model gives`);
-}
-
-async function certificate(file: Json, trusted?: string) {
-  const signed = SIGNED(file, "certificate");
-  const { account, number, previous, issued_at, issuer, ...facts } = CERTIFICATE(signed.document, "document");
-  const fingerprint = hex(await digest("cohold/identity-fingerprint/v1", bytes(issuer))).slice(0, 32);
-  if (![issuer, fingerprint].includes(trusted ?? issuer)) refuse(`the issuer is ${fingerprint}, not the one that was asked for`);
-  const own = await verify(signed, "cohold/certificate/v1", "issuer", issuer);
-  if ((number === 1) !== (previous === undefined)) refuse("document.previous does not fit its number");
-
-  const { terms, epoch, created_at } = CHARTER(facts.charter.document, "document.charter.document");
-  const cards = new Map(terms.parties.map(card => [card.party, card]));
-  if (new Set(terms.parties.map(card => card.identity)).size !== cards.size) refuse("the charter has a party or key twice");
-  let under = "";
-  for (const { party, identity } of terms.parties) under = await verify(facts.charter, "cohold/charter/v1", party, identity);
-
-  const current = new Set<string>();
-  for (const [i, statement] of facts.statements.entries()) {
-    const said = STATEMENT(statement.document, `document.statements[${i}].document`);
-    const card = cards.get(said.party) ?? refuse(`\`${said.party}\` states, but is no party of the charter`);
-    await verify(statement, "cohold/statement/v1", said.party, card.identity);
-    const fits = said.account === account && said.charter === under && said.epoch === epoch;
-    if (!fits) refuse(`the statement of \`${said.party}\` is of another account, charter or epoch`);
-    const order = [created_at, said.held_since, said.issued_at, issued_at].every(
-      (time, i, times) => (times[i - 1] ?? 0) <= time + CLOCK_SECONDS_MAX,
-    );
-    if (order && issued_at < said.expires_at && said.expires_at - said.issued_at <= VALID_SECONDS_MAX) current.add(said.party);
+/** What parties signed is read as it stands: what is not as it should be there counts for nothing. */
+async function certificate(file: unknown, trusted?: string, before?: Uint8Array, at?: number) {
+  const signed = read(SIGNED, file, "certificate");
+  const claim = read(CLAIM, signed.document, "document");
+  const { account, number, previous = null, issuer, issued_at, charter, statements } = claim;
+  const id = await verify(signed, "certificate", "issuer", issuer);
+  const fingerprint = (await digest("identity-fingerprint", etc.hexToBytes(issuer))).slice(0, 32);
+  must([issuer, fingerprint].includes(trusted ?? issuer), `the issuer is ${fingerprint}, not as expected`);
+  const age = (at ?? issued_at) - issued_at;
+  must(-HOUR <= age && age < 24 * HOUR, `document.issued_at is ${age} seconds ago: expired or of the future`);
+  must(number > 1 === (previous !== null), "document.previous does not fit its number");
+  const last: any = before && (await inspect(before, issuer));
+  must(!last || (last.number + 1 === number && last.digest === previous), "document.previous is another one");
+  const { terms, epoch, created_at } = charter.document;
+  const keys = new Map<string, string>(terms.parties.map(({ party, identity }: any) => [party, identity]));
+  must(new Set(keys.values()).size === terms.parties.length, "document.charter has a party or a key twice");
+  let [under, silent] = ["", [...keys.keys()].sort()];
+  for (const [party, key] of keys) under = await verify(charter, "charter", party, key);
+  for (const [i, statement] of statements.entries()) {
+    const [said, place] = [statement.document, `document.statements[${i}]`];
+    must(keys.has(said.party), `${place}: \`${said.party}\` is no party of the charter`);
+    await verify(statement, "statement", said.party, keys.get(said.party)!);
+    const isOfThis = said.account === account && said.charter === under && said.epoch === epoch;
+    must(isOfThis, `${place} is of another account, charter or epoch`);
+    must(!(said.party <= statements[i - 1]?.document.party), `${place} is out of order`);
+    const times = [created_at, said.held_since, said.issued_at, issued_at];
+    const isInOrder = times.every((time, i) => i === 0 || times[i - 1] <= time + HOUR);
+    const isCurrent = issued_at < said.expires_at && said.expires_at - said.issued_at <= 24 * HOUR;
+    silent = silent.filter(party => party !== said.party || !isInOrder || !isCurrent);
   }
-  const silent = [...cards.keys()].filter(party => !current.has(party)).sort();
-  if (`${silent}` !== `${facts.missing}`) refuse(`document.missing is not the list of those without a current word: ${silent}`);
-
-  const read = model(facts.model);
-  if (terms.account !== account || read.account !== account) refuse("charter or model is of another account");
-  const roles = new Map([...read.entities].map(([name, { role }]) => [name, role]));
-  for (const [name, role] of roles)
-    if (role === "user" && !terms.entities.has(name)) refuse(`entity \`${name}\` is no user in the charter`);
-  for (const [name, role] of terms.entities) if (roles.get(name) !== role) refuse(`entity \`${name}\` is not ${role} in the model`);
+  must(`${silent}` === `${claim.missing}`, `document.missing is not who gave no current word: ${silent}`);
+  const it = recompute(claim.model, claim.evaluation);
+  const { atoms, entities } = it.model;
+  must(terms.account === account && it.model.account === account, "charter or model of another account");
+  for (const [name, role] of Object.entries(terms.entities))
+    must(entities.get(name)?.role === role, `entity \`${name}\` is not ${role} in the model`);
+  for (const [name, { role }] of entities)
+    must(role !== "user" || role === terms.entities[name], `entity \`${name}\` is no user in the charter`);
   for (const { party, entity } of terms.parties)
-    if ((read.atoms.get(party)?.entity ?? entity) !== entity) refuse(`\`${party}\` is not of \`${entity}\` in the model`);
-  const signatures = 1 + cards.size + facts.statements.length;
-  const checked = `${signatures} signatures, form, times, roles, result; certificate ${number} of issuer ${fingerprint}; silent: ${silent.join(", ") || "nobody"}`;
-  const head = { number, previous: previous ?? null, digest: own, issuer, fingerprint, issued_at };
-  return { ...recompute(read, facts.evaluation), kind: "certificate", checked, ...head, silent };
+    must((atoms.get(party)?.entity ?? entity) === entity, `\`${party}\` is not of \`${entity}\` in it`);
+  return { kind: "certificate", ...it, number, previous, digest: id, issuer, fingerprint, issued_at, silent };
 }
-
-/** `trusted` is the key, or its fingerprint, of the issuer to be believed; without it the report names both, to be compared. */
-export async function inspect(file: Uint8Array, trusted?: string) {
-  if (file.length > BYTES_MAX) refuse(`the file has more than ${BYTES_MAX} bytes`);
-  const text = attempt("UTF-8", () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(file));
-  const json = parse(text);
-  const fields = json instanceof Map ? json : refuse("the file is not an object");
-  if (!fields.has("document")) {
-    const claimed = fields.has("model") ? (fields.get("evaluation") ?? null) : undefined;
-    const read = model(fields.get("model") ?? json);
-    return { ...recompute(read, claimed), kind: "model", checked: claimed === undefined ? "no claim, only evaluated" : "the result" };
-  }
-  return text.replace(/\n$/, "") === canonical(json) ? certificate(json, trusted) : refuse("the certificate is not canonical (RFC 8785)");
+/** What follows from a model; a claim of it must be the same, traces aside, which are for people. */
+function recompute(value: unknown, claimed?: any) {
+  const [read, text] = [model(value), (part: unknown) => canonical(part ?? null, "trace")];
+  const evaluation: any = evaluate(read);
+  for (const key of Object.keys({ ...(claimed && evaluation), ...claimed }))
+    must(text(evaluation[key]) === text(claimed[key]), `evaluation.${key} is not what the model gives`);
+  return { model: read, evaluation };
+}
+/** `issuer` is a key or its fingerprint, `previous` the certificate before, `at` now; or else as issued. */
+export async function inspect(file: Uint8Array, issuer?: string, previous?: Uint8Array, at?: number) {
+  must(file.length <= 1 << 20, "the file has more than 1048576 bytes");
+  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(file);
+  const json = object(parse(text), "the file");
+  if (!("document" in json)) return { kind: "model", ...recompute(json.model ?? json, json.evaluation) };
+  must(text.replace(/\n$/, "") === canonical(json), "the certificate is not canonical (RFC 8785)");
+  return certificate(json, issuer, previous, at);
 }

@@ -1,50 +1,49 @@
-/** JSON as these documents use it: whole numbers, no key twice, no broken Unicode, a bounded depth. */
-export type Json = null | boolean | number | string | Json[] | Map<string, Json>;
-
-/** Why a file is not accepted; the message names the place. */
-export class Refused extends Error {}
-
-export function refuse(why: string): never {
-  throw new Refused(why);
-}
-
-const DEPTH_MAX = 64;
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"\s*(:?)|-?\d[-+.\deE]*|[[\]{}]/gs;
-
-/** `JSON.parse` lets keys stand twice, rounds numbers and nests without end, so the text is looked through first. */
-export function parse(text: string): Json {
-  let [keys, depth] = [0, 0];
-  for (const [token, colon] of text.matchAll(TOKEN)) {
-    if (colon) keys++;
-    if (/^[-\d]/.test(token) && !/^\d{1,15}$/.test(token)) refuse(`${token} is not a whole number below 10^15`);
-    depth += token === "{" || token === "[" ? 1 : token === "}" || token === "]" ? -1 : 0;
-    if (depth > DEPTH_MAX) refuse(`the file is nested more than ${DEPTH_MAX} deep`);
+/** JSON as these documents use it, and what a value in it must be. A refusal names the place. */
+export const refuse = (why: string): never => { throw new Error(why); };
+export const must = (holds: unknown, why: string): true => (holds ? true : refuse(why));
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"(?=\s*(:?))|-?\d[-+.\deE]*|[[\]{}]/gs;
+/** `JSON.parse` lets keys stand twice, rounds numbers, nests without end: each token is looked at as well. */
+export function parse(text: string): unknown {
+  const [value, open]: [unknown, Set<string>[]] = [JSON.parse(text), []];
+  for (const { 0: token, 1: colon, index } of text.matchAll(TOKEN)) {
+    const wrong = (why: string) => refuse(`at character ${index}: ${why}`);
+    if (/^[[{]/.test(token) && open.push(new Set()) > 64) wrong("nested more than 64 deep");
+    if (/^[\]}]/.test(token)) open.pop();
+    if (/^[-\d]/.test(token) && !/^\d{1,15}$/.test(token)) wrong(`${token} is no whole number below 10^15`);
+    const string: string = token.startsWith('"') ? JSON.parse(token) : "";
+    if (/\p{Surrogate}/u.test(string)) wrong("a string is not Unicode");
+    if (colon && open.at(-1)?.size === open.at(-1)?.add(string).size) wrong(`the key ${token} stands twice`);
   }
-  const read = (value: unknown): Json => {
-    if (typeof value === "string" && /\p{Surrogate}/u.test(value)) refuse("a string is not Unicode");
-    if (typeof value !== "object" || value === null) return value as Json;
-    if (Array.isArray(value)) return value.map(read);
-    keys -= Object.keys(value).length;
-    return new Map(Object.entries(value).map(([key, item]) => [read(key) as string, read(item)]));
-  };
-  const value = read(attempt("JSON", () => JSON.parse(text)));
-  return keys === 0 ? value : refuse("a key stands twice in one object");
+  return value;
 }
-
-/** What `read` returns; whatever it throws is a refusal. */
-export function attempt<T>(what: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    return refuse(`the file is not ${what}: ${(error as Error).message}`);
-  }
-}
-
-/** RFC 8785: keys sorted by UTF-16 unit, no space. `JSON.stringify` writes strings and whole numbers as it asks. */
-export function canonical(value: unknown, without?: string): string {
+/** RFC 8785: keys sorted by UTF-16 unit, no space. `JSON.stringify` writes texts and numbers as it asks. */
+export function canonical(value: any, without?: string): string {
   if (Array.isArray(value)) return `[${value.map(item => canonical(item, without))}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  const fields: Map<string, unknown> = value instanceof Map ? value : new Map(Object.entries(value));
-  const keys = [...fields.keys()].filter(key => key !== without).sort();
-  return `{${keys.map(key => `${JSON.stringify(key)}:${canonical(fields.get(key), without)}`)}}`;
+  const keys = Object.keys(value).filter(key => key !== without).sort();
+  return `{${keys.map(key => `${JSON.stringify(key)}:${canonical(value[key], without)}`)}}`;
 }
+type Read = (value: any, at: string) => any;
+/** A text by its pattern, a number by its bounds, an object by its fields, or what a function makes of it. */
+export type Form = RegExp | number[] | { [field: string]: Form } | Read;
+export function read(form: Form, value: any, at: string): any {
+  const like = (holds: boolean) => must(holds, `${at} is not like ${form}`) && value;
+  if (typeof form === "function") return form(value, at);
+  if (form instanceof RegExp) return like(typeof value === "string" && form.test(value));
+  if (Array.isArray(form)) return like(typeof value === "number" && form[0]! <= value && value <= form[1]!);
+  const unknown = Object.keys(object(value, at)).find(key => !Object.hasOwn(form, key));
+  must(unknown === undefined, `${at} has the unknown field \`${unknown}\``);
+  return Object.fromEntries(Object.entries(form).map(([k, it]) => [k, read(it, value[k], `${at}.${k}`)]));
+}
+export const object: Read = (value, at) =>
+  must(value instanceof Object && !Array.isArray(value), `${at} is not an object`) && value;
+export const oneOf = (all: any[]): Read => (it, at) => must(all.includes(it), `${at} is not in ${all}`) && it;
+/** What may be left out; with `maybe` also be null. */
+export const or = (other: any, form: Form): Read => (it, at) => it === undefined ? other : read(form, it, at);
+export const maybe = (form: Form): Read => (value, at) => or(undefined, form)(value ?? undefined, at);
+export const list = (max: number, item: Form): Read => (value, at) =>
+  must(Array.isArray(value) && value.length <= max, `${at} is not a list of at most ${max}`) &&
+  value.map((it: unknown, i: number) => read(item, it, `${at}[${i}]`));
+export const named = (max: number, name: RegExp, thing: Form): Read => (value, at) =>
+  new Map(list(max, it => it)(Object.entries(object(value, at)), at).map(([key, value]: [string, unknown]) =>
+    [read(name, key, `a name in ${at}`), read(thing, value, `${at}.${key}`)]));

@@ -1,40 +1,17 @@
-/** The page: a chosen or dropped file in, headings and lists out. */
+/** The page: a file chosen or dropped, a verdict and what it rests on out. */
 import { inspect } from "#certificate";
-import { words } from "#words";
-
-const element = (id: string) => document.getElementById(id)!;
-const [drop, input, issuer] = [element("drop"), element("file") as HTMLInputElement, element("issuer") as HTMLInputElement];
-
-function tag(name: string, text: string, inner: HTMLElement[] = []): HTMLElement {
-  const made = document.createElement(name);
-  made.append(text, ...inner);
-  return made;
+const input = (id: string) => document.getElementById(id) as HTMLInputElement;
+const say = (value: unknown) => JSON.stringify(value).replace(/["{}[\]]/g, "").replace(/[,:](?=\S)/g, "$& ");
+async function show(file: File, at = input("dated").checked ? undefined : Date.now() / 1000) {
+  input("report").textContent = "";
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  await inspect(bytes, input("issuer").value.trim() || undefined, undefined, at).then(report => {
+    const { model: { account }, evaluation: { powers, ...result }, ...checked } = report;
+    input("report").textContent = Object.entries({ account, ...checked, ...result, ...powers })
+      .map(([name, it]) => [`${name}:`, ...[it].flat().map(say)].join("\n    ")).join("\n");
+    input("state").textContent = `${file.name} holds: ${result.class}.`;
+  }, (error: Error) => (input("state").textContent = `${file.name} is REFUSED: ${error.message}.`));
 }
-
-async function show(file: File | undefined): Promise<void> {
-  if (file === undefined) return;
-  element("report").replaceChildren();
-  element("state").textContent = `Checking ${file.name} …`;
-  // The browser paints before the work begins.
-  await new Promise(done => setTimeout(done, 30));
-  try {
-    const report = await inspect(new Uint8Array(await file.arrayBuffer()), issuer.value.trim() || undefined);
-    const sections = words(report).map(([heading, lines]) => {
-      const list = lines.map(line => tag("li", line));
-      return tag("section", "", [tag("h2", heading), list.length > 0 ? tag("ul", "", list) : tag("p", "none")]);
-    });
-    element("report").replaceChildren(...sections);
-    element("state").textContent = `${file.name} holds: ${report.evaluation.class}.`;
-  } catch (error) {
-    element("state").textContent = `${file.name} is REFUSED: ${(error as Error).message}.`;
-  }
-}
-
-input.addEventListener("change", () => show(input.files?.[0]));
-for (const name of ["dragover", "dragleave", "drop"]) {
-  addEventListener(name, event => {
-    event.preventDefault();
-    drop.classList.toggle("over", name === "dragover");
-    if (name === "drop") void show((event as DragEvent).dataTransfer?.files[0]);
-  });
-}
+input("file").addEventListener("change", () => show(input("file").files![0]!));
+addEventListener("dragover", event => event.preventDefault());
+addEventListener("drop", event => (event.preventDefault(), show(event.dataTransfer!.files[0]!)));

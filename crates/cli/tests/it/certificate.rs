@@ -99,6 +99,9 @@ fn certificates_follow(world: &World, account: &Account, first: &str) -> String 
     assert_eq!((&held["number"], &held["previous_checked"]), (&json!(2), &json!(true)));
     let itself = world.path("nobody/second.json").display().to_string();
     stranger(world, "nobody/second.json", &["--previous", &itself]).run().failed(1);
+    let path = world.path("nobody/second.json");
+    assert_eq!(crate::checker::check(&path, &["--previous", &previous]).0, 0, "the second checker agrees");
+    assert_eq!(crate::checker::check(&path, &["--previous", &itself]).0, 1);
 
     let listed = world.device(["custody", "certificate", &account.id, "--list"]).run().done();
     let numbers: Vec<_> = listed.as_array().unwrap().iter().map(|row| row["number"].clone()).collect();

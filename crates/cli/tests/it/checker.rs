@@ -22,7 +22,7 @@ fn node(arguments: &[&str]) -> Output {
 
 /// Exit code, and the JSON that the checker printed.
 pub(crate) fn check(path: &Path, more: &[&str]) -> (i32, Value) {
-    let output = node(&[&["dist/check.js", path.to_str().unwrap(), "--json"], more].concat());
+    let output = node(&[&["dist/check.js", path.to_str().unwrap()], more].concat());
     let value = serde_json::from_slice(&output.stdout).expect("one JSON value on standard output");
     (output.status.code().unwrap(), value)
 }
@@ -61,12 +61,30 @@ fn results_of_the_command_line_hold() {
 #[test]
 fn exit_codes_are_those_of_the_command_line() {
     let code = |arguments: &[&str]| node(&[&["dist/check.js"], arguments].concat()).status.code();
-    assert_eq!(code(&["--help"]), Some(0));
-    assert_eq!(code(&[]), Some(2));
     assert_eq!(code(&["--colour", "x.json"]), Some(2));
     assert_eq!(code(&["/nowhere/cert.json"]), Some(1));
     let (exit, said) = check(Path::new("/nowhere/cert.json"), &[]);
-    assert_eq!((exit, &said["error"]["code"]), (1, &Value::from("failed")));
+    assert_eq!((exit, &said["error"]["code"]), (1, &Value::from("ENOENT")));
+}
+
+/// The pinned certificate is of one moment: the command takes it then, and not a day later or before.
+#[test]
+fn a_certificate_holds_for_a_day() {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../custody/tests/extract/personal.certificate.json");
+    let certificate: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let issued = certificate["document"]["issued_at"].as_u64().unwrap();
+    let at = |seconds: u64| check(&path, &["--at", &seconds.to_string()]);
+    assert_eq!(at(issued + 60).0, 0);
+    for wrong in [issued + 24 * 3600, issued - 3601] {
+        let (exit, said) = at(wrong);
+        let message = said["error"]["message"].as_str().unwrap();
+        assert!(exit == 1 && message.contains("expired or of the future"), "{message}");
+    }
+    let (exit, said) = check(&path, &["--at", "yesterday"]);
+    assert_eq!((exit, &said["ok"]), (1, &Value::Bool(false)));
+    let (exit, said) = check(&path, &["--at", &issued.to_string(), "--previous", path.to_str().unwrap()]);
+    assert_eq!((exit, &said["error"]["message"]), (1, &Value::from("document.previous is another one")));
 }
 
 /// `checker/test`: the page takes a dropped file in a headless browser, without a network.

@@ -1,6 +1,6 @@
 //! A certificate made here, signed with keys of this test: the checker takes it, and none that was changed.
 
-use cohold_custody::evaluate;
+use cohold_custody::{Model, evaluate};
 use cohold_model::canonical::digest;
 use cohold_model::{Digest, IdentitySecret};
 use serde_json::{Value, json};
@@ -17,6 +17,8 @@ fn issuer() -> IdentitySecret {
 /// The document as the format says, of facts that parties signed.
 fn document(account: &Account) -> Value {
     let model = account.model();
+    let mut statements = account.statements();
+    statements.sort_by(|one, next| one.document.party.cmp(&next.document.party));
     let mut evaluation = serde_json::to_value(evaluate(&model).expect("a small model")).expect("JSON");
     evaluation["powers"]["move"][0]["trace"] = json!(["another sentence: traces are for people"]);
     json!({
@@ -27,12 +29,17 @@ fn document(account: &Account) -> Value {
         "issued_at": NOW,
         "issuer": issuer().public(),
         "charter": account.sign(account.charter()),
-        "statements": account.statements(),
+        "statements": statements,
         "declared": {},
         "missing": [],
         "model": model,
         "evaluation": evaluation,
     })
+}
+
+fn result(model: &Value) -> Value {
+    let model = Model::parse(model.to_string().as_bytes()).expect("a model");
+    serde_json::to_value(evaluate(&model).expect("a small model")).expect("JSON")
 }
 
 /// Signed by the issuer, whatever it says.
@@ -100,24 +107,32 @@ fn nothing_that_was_changed_holds() {
             Ok(index) => parent[index] = value,
             Err(_) => parent[key] = value,
         }
+        // The result of the changed model: what is refused then is the model, not a result that is not its own.
+        if place.starts_with("/model/entities") || place.starts_with("/model/atoms") {
+            document["evaluation"] = result(&document["model"]);
+        }
         refused(&mut checker, &signed(&document), says);
     };
-    at("/version", json!(2), "document.version");
+    at("/version", json!(2), "document.version is not like 1,1");
     at("/number", json!(2), "document.previous");
     at("/issuer", json!(account.secret(0).public()), "`issuer` has not signed");
     at("/account", json!("acc_ffffffffffffffffffffffffffffffff"), "another account");
     at("/charter/signatures/cosigner", json!(zeros), "`cosigner` has not signed this charter");
     at("/charter/document/terms/threshold", json!(3), "has not signed this charter");
-    at("/statements/0/signatures/device", json!(zeros), "`device` has not signed this statement");
-    at("/statements/2/document/sealing", json!("passphrase"), "has not signed this statement");
-    at("/statements/2/document/expires_at", json!(NOW * 2), "has not signed this statement");
+    at("/statements/1/signatures/device", json!(zeros), "`device` has not signed this statement");
+    at("/statements/0/document/sealing", json!("passphrase"), "has not signed this statement");
+    at("/statements/0/document/expires_at", json!(NOW * 2), "has not signed this statement");
     at("/statements", json!([]), "document.missing is not");
-    at("/issued_at", json!(NOW + 24 * 3600), "document.missing is not");
+    let mut reordered = document["statements"].as_array().expect("a list").clone();
+    reordered.swap(0, 1);
+    at("/statements", json!(reordered), "document.statements[1] is out of order");
+    at("/statements/1", document["statements"][0].clone(), "document.statements[1] is out of order");
+    at("/issued_at", json!(NOW + 24 * 3600), "document.missing is not who gave");
     at("/issued_at", json!(NOW - 2 * 3600), "document.missing is not");
     at("/model/account", json!("acc_ffffffffffffffffffffffffffffffff"), "another account");
     at("/model/entities/acme/role", json!("user"), "is not provider in the model");
     at("/model/entities/zoe", json!({"role": "user"}), "is no user in the charter");
-    at("/model/atoms/cosigner/entity", json!("ana"), "is not of `acme` in the model");
+    at("/model/atoms/cosigner/entity", json!("ana"), "`cosigner` is not of `acme` in it");
     at("/model/rules/0/after_seconds", json!(1), "is not what the model gives");
     at("/model/rules/0/colour", json!(1), "unknown field `colour`");
     at("/evaluation/class", json!("non-custodial"), "evaluation.class is not");
@@ -128,10 +143,13 @@ fn nothing_that_was_changed_holds() {
 
     let mut as_text = |file: String, says: &str| refused(&mut checker, &file, says);
     as_text(good.replacen("\"version\":1", "\"version\": 1", 1), "not canonical");
-    as_text(good.replacen("\"version\":1", "\"version\":1,\"version\":1", 1), "stands twice");
-    as_text(good.replacen("\"number\":1", "\"number\":1.0", 1), "not a whole number");
+    as_text(
+        good.replacen("\"version\":1", "\"version\":1,\"version\":1", 1),
+        "the key \"version\" stands twice",
+    );
+    as_text(good.replacen("\"number\":1", "\"number\":1.0", 1), "1.0 is no whole number");
     as_text(format!("{good} "), "not canonical");
-    as_text(good[..good.len() - 2].to_owned(), "not JSON");
+    as_text(good[..good.len() - 2].to_owned(), "JSON at position");
     as_text(good.replacen("acme", "acmf", 1), "`issuer` has not signed");
     as_text(format!("{}{good}{}", "[".repeat(100), "]".repeat(100)), "nested more than 64 deep");
     as_text(format!("{good}{}", " ".repeat(1 << 20)), "more than 1048576 bytes");
@@ -148,12 +166,20 @@ fn statements_are_of_their_party_and_charter() {
         change(&mut statement);
         let signed_by = cohold_model::Signed::by(statement.clone(), statement.party, &account.secret(key));
         let mut document = document.clone();
-        document["statements"][0] = json!(signed_by);
+        document["statements"][1] = json!(signed_by);
         refused(&mut checker, &signed(&document), says);
     };
     stated(&|_| (), 2, "`device` has not signed this statement");
-    stated(&|said| said.charter = Digest([1; 32]), 0, "of another account, charter or epoch");
-    stated(&|said| said.party = "stranger".parse().expect("a name"), 0, "is no party of the charter");
+    stated(
+        &|said| said.charter = Digest([1; 32]),
+        0,
+        "document.statements[1] is of another account, charter or epoch",
+    );
+    stated(
+        &|said| said.party = "stranger".parse().expect("a name"),
+        0,
+        "document.statements[1]: `stranger` is no party of the charter",
+    );
     stated(&|said| said.expires_at = said.issued_at + 30 * 3600, 0, "document.missing is not");
     stated(&|said| said.held_since = 5, 0, "document.missing is not");
 }

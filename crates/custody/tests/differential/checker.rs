@@ -1,4 +1,4 @@
-//! The second checker as a process: a model file on a line in, its answer on a line out.
+//! The second checker as a process (`lines.mjs`): a file on a line in, its answer on a line out.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -15,14 +15,13 @@ pub(crate) struct Checker {
 
 impl Checker {
     pub(crate) fn start() -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../checker/dist/check.js");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         assert!(
-            script.is_file(),
+            root.join("../../checker/dist/check.js").is_file(),
             "the second checker is not built: run `cargo xtask install`, then the test again"
         );
         let mut process = Command::new("node")
-            .arg(script)
-            .arg("--lines")
+            .arg(root.join("tests/differential/lines.mjs"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
