@@ -125,7 +125,7 @@ fn plays(field: &Field, target: &Target) -> anyhow::Result<Vec<Play>> {
     let is_assumption = |atom: &str| assumptions.iter().any(|assumption| assumption == atom);
     let mut plays = coalition::minimal(&evaluation, &limits, is_assumption);
     let ways = evaluation.powers.get("move").into_iter().flatten();
-    let ways: Vec<_> = ways.map(|way| way.coalition.clone()).collect();
+    let ways: Vec<_> = ways.map(|way| way.coalition.to_vec()).collect();
     for coalition in coalition::maximal(&atoms, &ways)? {
         plays.push(Play { coalition, powers: Vec::new(), goals: Vec::new(), beyond: true, unplayable: None });
     }

@@ -71,7 +71,7 @@ pub(crate) async fn run(output: Output, args: &BenchArgs) -> anyhow::Result<()> 
         processes(output, args, folder.path(), &peers, &mut report).await?;
     }
     for (atoms, target) in [(12, Some(1.0)), (16, None), (20, Some(100.0))] {
-        let took = milliseconds(custody::evaluation(atoms)?);
+        let took = milliseconds(custody::realistic(atoms)?);
         report.value(
             format!("custody evaluation, {atoms} atoms"),
             "ms",
@@ -79,6 +79,8 @@ pub(crate) async fn run(output: Output, args: &BenchArgs) -> anyhow::Result<()> 
             target.map_or(Target::None, Target::AtMost),
         );
     }
+    let took = milliseconds(custody::quorum(20)?);
+    report.value("custody evaluation, 10 of 20 atoms", "ms", took, Target::AtMost(100.0));
     for run in fleet::runs(output, folder.path(), args.fleet).await? {
         let name = format!("fleet of {} accounts of 12 atoms, {}", args.fleet, run.what);
         report.value(&name, "s", run.seconds, Target::AtMost(fleet::SECONDS_MAX));

@@ -115,7 +115,10 @@ pub(crate) async fn standing(
     let lineage = lineage(home, charter).await?;
     let evaluation = evaluate(&extract(&lineage, &statements, &own, cohold_node::now())?)?;
     let ways = evaluation.powers.get("move").into_iter().flatten();
-    let moves = ways.filter(|way| way.doubts.is_empty()).map(|way| way.coalition.clone()).collect();
+    let moves = ways
+        .filter(|way| way.doubts.is_empty())
+        .map(|way| way.coalition.iter().map(str::to_owned).collect())
+        .collect();
     Ok(Standing { class: evaluation.class, moves })
 }
 

@@ -45,7 +45,7 @@ mod union;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::{EvaluateError, Lists, evaluate};
+use crate::evaluate::{EvaluateError, Lists, class_and_exit};
 use crate::evaluation::Class;
 use crate::model::Model;
 use crate::table::Table;
@@ -226,7 +226,7 @@ pub fn difference(old: &Model, new: &Model) -> Result<Difference, DifferenceErro
         let (old, new) = (old.account().to_owned(), new.account().to_owned());
         return Err(DifferenceError::Account { old, new });
     }
-    let class = (evaluate(old)?.class, evaluate(new)?.class);
+    let class = (class_and_exit(old)?.0, class_and_exit(new)?.0);
     let union = Union::new(old, new)?;
     let user = union.user();
     let (old, new) = (Side::new(old, &union)?, Side::new(new, &union)?);

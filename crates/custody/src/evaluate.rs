@@ -1,14 +1,15 @@
 //! The evaluation: every coalition tried, then the questions of the format asked.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::evaluation::{Blast, Class, Evaluation, Way};
 use crate::model::Model;
+use crate::names::Names;
 use crate::program::Program;
 use crate::reach::Reach;
 use crate::table::Table;
-use crate::trace::{Trace, Tracer};
+use crate::trace::Teller;
 
 /// The most sets in all lists of a result together.
 const SETS_MAX: usize = 1 << 19;
@@ -82,13 +83,13 @@ fn powers(
     let program = model.program();
     let mut powers = BTreeMap::new();
     for (power, name) in program.powers.iter().enumerate().take(program.account_powers) {
-        let tracer = Tracer::new(model, reach, power);
+        let mut teller = Teller::new(model, reach, power);
         let mut ways = Vec::new();
         for coalition in lists.minimal(&reach.ever(power))? {
             let Some(seconds) = reach.seconds(power, coalition) else { continue };
-            let Trace { evidence, sentences: trace } = tracer.tell(coalition);
-            let doubts = lists.names(coalition & lists.doubts);
-            ways.push(Way { coalition: lists.names(coalition), seconds, doubts, evidence, trace });
+            let (evidence, trace) = teller.tell(coalition);
+            let doubts = lists.shared(coalition & lists.doubts);
+            ways.push(Way { coalition: lists.shared(coalition), seconds, doubts, evidence, trace });
         }
         powers.insert(name.clone(), ways);
     }
@@ -196,6 +197,8 @@ fn blast(program: &Program, reach: &Reach) -> Vec<Blast> {
 pub(crate) struct Lists<'a> {
     /// Variables in the order of their names.
     by_name: Vec<(u32, &'a str)>,
+    /// The same, for results to share.
+    table: Arc<[(u32, String)]>,
     /// Variables that are doubts.
     pub(crate) doubts: u32,
     sets_left: usize,
@@ -208,11 +211,12 @@ impl<'a> Lists<'a> {
         by_name.sort_by_key(|(_, name)| *name);
         let doubts = (0..).zip(&program.variables).filter(|(_, variable)| variable.doubt);
         let doubts = doubts.fold(0, |set, (bit, _): (u32, _)| set | 1 << bit);
-        Self { by_name, doubts, sets_left: SETS_MAX }
+        let table = by_name.iter().map(|(bit, name)| (*bit, (*name).to_owned())).collect();
+        Self { by_name, table, doubts, sets_left: SETS_MAX }
     }
 
-    fn sets(&mut self, table: &Table) -> Result<Vec<Vec<String>>, EvaluateError> {
-        Ok(self.minimal(table)?.into_iter().map(|set| self.names(set)).collect())
+    fn sets(&mut self, table: &Table) -> Result<Vec<Names>, EvaluateError> {
+        Ok(self.minimal(table)?.into_iter().map(|set| self.shared(set)).collect())
     }
 
     /// The minimal sets by size, then by name.
@@ -227,13 +231,18 @@ impl<'a> Lists<'a> {
     /// Of two sets of one size, the first is the one with the first name in which they differ.
     pub(crate) fn sort(&self, sets: &mut [u32]) {
         let rank = |set: u32| self.by_name.iter().fold(0_u32, |rank, (bit, _)| rank << 1 | (set >> bit & 1));
-        sets.sort_by_cached_key(|set| (set.count_ones(), Reverse(rank(*set))));
+        let key = |set: u32| u64::from(set.count_ones()) << u32::BITS | u64::from(!rank(set));
+        let mut ranked: Vec<(u64, u32)> = sets.iter().map(|set| (key(*set), *set)).collect();
+        ranked.sort_unstable();
+        sets.iter_mut().zip(ranked).for_each(|(place, (_, set))| *place = set);
+    }
+
+    /// Names of a result, without a copy of each.
+    fn shared(&self, set: u32) -> Names {
+        Names::of(&self.table, set)
     }
 
     pub(crate) fn names(&self, set: u32) -> Vec<String> {
-        let mut names = Vec::with_capacity(set.count_ones() as usize);
-        let members = self.by_name.iter().filter(|(bit, _)| set >> bit & 1 == 1);
-        names.extend(members.map(|(_, name)| (*name).to_owned()));
-        names
+        self.shared(set).to_vec()
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Evidence;
+use crate::names::{Names, Sentences};
 
 /// Who holds custody, by two questions: can outsiders act without the user, and can the user act
 /// without them?
@@ -69,7 +70,7 @@ pub struct Evaluation {
     /// For `move`, `rule`, `recover` and each `move[limit]`: the minimal coalitions that reach it.
     pub powers: BTreeMap<String, Vec<Way>>,
     /// The minimal sets of parties and objects without which nobody ever moves.
-    pub freeze: Vec<Vec<String>>,
+    pub freeze: Vec<Names>,
     /// What each atom that is not guessable reaches alone, by name.
     pub blast: Vec<Blast>,
 }
@@ -79,15 +80,15 @@ pub struct Evaluation {
 #[serde(deny_unknown_fields)]
 pub struct Way {
     /// Names of parties, objects and doubts.
-    pub coalition: Vec<String>,
+    pub coalition: Names,
     /// When this very coalition reaches the power.
     pub seconds: u64,
     /// Those of the coalition that are doubts.
-    pub doubts: Vec<String>,
+    pub doubts: Names,
     /// The weakest evidence that the trace rests on.
     pub evidence: Evidence,
     /// The proof in sentences, from what the coalition has to the power.
-    pub trace: Vec<String>,
+    pub trace: Sentences,
 }
 
 /// What one atom reaches alone.

@@ -2,6 +2,7 @@
 
 use crate::evaluation::{Class, Evaluation, Way};
 use crate::model::{Evidence, Kind, Model};
+use crate::names::Names;
 use crate::regimes;
 use crate::words::{self, Verb, numbered, wrap};
 
@@ -95,17 +96,17 @@ fn ways_listed(model: &Model, ways: &[Way]) -> String {
     let mut ways: Vec<_> = ways.iter().collect();
     ways.sort_by_key(|way| way.doubts.len());
     let lines = ways.into_iter().map(|way| {
-        let who = words::coalition(model, &way.coalition, &way.doubts);
+        let who = words::coalition(model, &way.coalition.to_vec(), &way.doubts.to_vec());
         format!("{who}: {} ({})", words::when(way.seconds), way.evidence.word())
     });
     numbered(lines)
 }
 
 fn freeze(model: &Model, evaluation: &Evaluation) -> String {
-    if evaluation.freeze == [[] as [String; 0]] {
+    if evaluation.freeze.iter().any(Names::is_empty) {
         return "  nobody can move as it is\n".to_owned();
     }
-    numbered(evaluation.freeze.iter().map(|set| words::coalition(model, set, &[])))
+    numbered(evaluation.freeze.iter().map(|set| words::coalition(model, &set.to_vec(), &[])))
 }
 
 fn blast(model: &Model, evaluation: &Evaluation) -> String {
@@ -187,9 +188,9 @@ fn counter_examples(model: &Model, evaluation: &Evaluation) -> Vec<String> {
             None => format!("without the user nobody can {verb}{}.", even_with_doubts(model)),
         });
     }
-    let outside = |set: &&Vec<String>| set.iter().all(|name| !is_users(model, name));
+    let outside = |set: &&Names| set.iter().all(|name| !is_users(model, name));
     if let Some(set) = evaluation.freeze.iter().find(|set| !set.is_empty() && outside(set)) {
-        let who = who(model, set, &[]);
+        let who = who(model, &set.to_vec(), &[]);
         sentences.push(format!("{who} can freeze: nobody else can then move the funds."));
     } else {
         sentences.push("without the user nobody can freeze the funds.".to_owned());
@@ -207,7 +208,7 @@ fn shortest<'a>(model: &Model, ways: &'a [Way]) -> Option<&'a Way> {
     let solid = |way: &'a Way| way.coalition.iter().filter(|name| !way.doubts.contains(name));
     let outside = ways.iter().filter(|way| solid(way).all(|name| !is_users(model, name)));
     outside.min_by_key(|way| {
-        let names: Vec<_> = solid(way).map(String::as_str).collect();
+        let names: Vec<_> = solid(way).collect();
         (way.doubts.len(), words::by_entity(model, &names).len())
     })
 }
@@ -219,10 +220,10 @@ fn is_users(model: &Model, atom: &str) -> bool {
 
 /// "acme (cosigner) can move the funds at once, if a copy was kept: the co-signer holds share 2; …"
 fn counter_example(model: &Model, way: &Way, verb: &str) -> String {
-    let who = who(model, &way.coalition, &way.doubts);
-    let doubts = words::supposing(model, &way.doubts);
+    let who = who(model, &way.coalition.to_vec(), &way.doubts.to_vec());
+    let doubts = words::supposing(model, &way.doubts.to_vec());
     let told = way.trace.iter().filter_map(|line| line.split_once(": "));
-    let reasons: Vec<_> = told.filter(|(name, _)| !way.doubts.iter().any(|doubt| doubt == name)).collect();
+    let reasons: Vec<_> = told.filter(|(name, _)| !way.doubts.contains(name)).collect();
     let reasons: Vec<_> = reasons.into_iter().map(|(_, reason)| reason.to_owned()).collect();
     format!("{who} can {verb} {}{doubts}: {}.", words::when(way.seconds), reasons.join("; "))
 }

@@ -4,9 +4,10 @@
 //! strongest evidence (the weakest rule used is as strong as can be), then has the fewest steps on
 //! its longest path, then takes rules and needs in the order of the file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::model::{Evidence, Model};
+use crate::names::Sentences;
 use crate::program::{Node, Program, Step};
 use crate::reach::Reach;
 use crate::words;
@@ -23,6 +24,8 @@ pub(crate) struct Tracer<'a> {
     sentences: Vec<String>,
     /// What is said of each variable that is a doubt.
     doubts: Vec<(u32, String)>,
+    /// These variables.
+    doubts_set: u32,
 }
 
 /// A derivation told.
@@ -38,13 +41,45 @@ struct Derived {
     step: usize,
 }
 
-/// One coalition's derivation in progress.
+/// One coalition's derivation in progress; its room serves the next coalition again.
+#[derive(Default)]
 struct Search {
     coalition: u32,
     /// By power: when the coalition reaches it.
     seconds: Vec<Option<u64>>,
     /// By power: how, once that is found.
     derived: Vec<Option<Derived>>,
+    /// Powers derived in this round, with their steps.
+    news: Vec<(usize, usize)>,
+    told: Told,
+}
+
+/// Tells derivations of many coalitions: what they have in common is said once.
+pub(crate) struct Teller<'a> {
+    tracer: Tracer<'a>,
+    search: Search,
+    key: Vec<usize>,
+    said: HashMap<Vec<usize>, (Evidence, Sentences)>,
+}
+
+impl<'a> Teller<'a> {
+    pub(crate) fn new(model: &'a Model, reach: &'a Reach, goal: usize) -> Self {
+        let tracer = Tracer::new(model, reach, goal);
+        Self { tracer, search: Search::default(), key: Vec::new(), said: HashMap::new() }
+    }
+
+    /// Tells how this coalition reaches the goal, which it does.
+    pub(crate) fn tell(&mut self, coalition: u32) -> (Evidence, Sentences) {
+        self.tracer.search(&mut self.search, coalition);
+        self.search.told.key(coalition & self.tracer.doubts_set, &mut self.key);
+        if let Some(said) = self.said.get(self.key.as_slice()) {
+            return said.clone();
+        }
+        let Trace { evidence, sentences } = self.tracer.trace(coalition, &self.search.told);
+        let said = (evidence, Sentences::from(sentences));
+        self.said.insert(self.key.clone(), said.clone());
+        said
+    }
 }
 
 impl<'a> Tracer<'a> {
@@ -63,21 +98,38 @@ impl<'a> Tracer<'a> {
         let steps = program.steps.iter().enumerate().filter(|(_, step)| powers.contains(&step.power));
         let sentences = program.steps.iter().map(|step| sentence(model, step, opposed)).collect();
         let doubts = (0..).zip(&program.variables).filter(|(_, variable)| variable.doubt);
-        let doubts = doubts.map(|(bit, variable)| (bit, supposition(model, &variable.name))).collect();
-        Self { model, reach, goal, steps: steps.collect(), powers, sentences, doubts }
+        let doubts: Vec<_> =
+            doubts.map(|(bit, variable)| (bit, supposition(model, &variable.name))).collect();
+        let doubts_set = doubts.iter().fold(0, |set, (bit, _): &(u32, _)| set | 1 << bit);
+        Self { model, reach, goal, steps: steps.collect(), powers, sentences, doubts, doubts_set }
     }
 
     /// Tells how this coalition reaches the goal, which it does.
     pub(crate) fn tell(&self, coalition: u32) -> Trace {
-        let powers = 0..self.model.program().powers.len();
-        let derived = vec![None; powers.len()];
-        let below = |power| self.powers.contains(&power).then(|| self.reach.seconds(power, coalition))?;
-        let mut search = Search { coalition, seconds: powers.map(below).collect(), derived };
-        self.derive(&mut search);
+        let mut search = Search::default();
+        self.search(&mut search, coalition);
+        self.trace(coalition, &search.told)
+    }
 
-        let mut told = Told::default();
-        self.collect(&search, self.goal, &mut told);
-        self.trace(coalition, &told)
+    /// Finds the derivation of a coalition.
+    fn search(&self, search: &mut Search, coalition: u32) {
+        let powers = self.model.program().powers.len();
+        search.coalition = coalition;
+        search.seconds.clear();
+        search.seconds.resize(powers, None);
+        search.derived.clear();
+        search.derived.resize(powers, None);
+        for power in &self.powers {
+            if let Some(seconds) = search.seconds.get_mut(*power) {
+                *seconds = self.reach.seconds(*power, coalition);
+            }
+        }
+        self.derive(search);
+        let mut told = std::mem::take(&mut search.told);
+        told.steps.clear();
+        told.guessed.clear();
+        self.collect(search, self.goal, &mut told);
+        search.told = told;
     }
 
     /// Derives powers with ever weaker evidence until the goal is among them.
@@ -88,13 +140,13 @@ impl<'a> Tracer<'a> {
                 if search.derived(self.goal).is_some() {
                     return;
                 }
-                let news = self.round(search, evidence);
-                if news.is_empty() {
+                self.round(search, evidence);
+                if search.news.is_empty() {
                     break;
                 }
-                for (power, step) in news {
-                    if let Some(derived) = search.derived.get_mut(power) {
-                        derived.get_or_insert(Derived { round, step });
+                for (power, step) in &search.news {
+                    if let Some(derived) = search.derived.get_mut(*power) {
+                        derived.get_or_insert(Derived { round, step: *step });
                     }
                 }
                 round += 1;
@@ -102,14 +154,17 @@ impl<'a> Tracer<'a> {
         }
     }
 
-    fn round(&self, search: &Search, evidence: Evidence) -> Vec<(usize, usize)> {
+    fn round(&self, search: &mut Search, evidence: Evidence) {
+        let mut found = std::mem::take(&mut search.news);
+        found.clear();
         let news = self.steps.iter().filter(|(index, step)| {
             step.evidence <= evidence
                 && search.derived(step.power).is_none()
                 && search.due(step).is_some_and(|by| search.meets(&step.needs, by, usize::MAX))
                 && !self.reach.is_blocked(*index, search.coalition)
         });
-        news.map(|(index, step)| (step.power, *index)).collect()
+        found.extend(news.map(|(index, step)| (step.power, *index)));
+        search.news = found;
     }
 
     /// Collects the steps below a power, each once and after those it rests on.
@@ -149,6 +204,16 @@ impl<'a> Tracer<'a> {
 struct Told {
     steps: Vec<usize>,
     guessed: BTreeSet<usize>,
+}
+
+impl Told {
+    /// All that the sentences depend on.
+    fn key(&self, doubts: u32, key: &mut Vec<usize>) {
+        key.clear();
+        key.push(doubts as usize);
+        key.push(self.steps.len());
+        key.extend(self.steps.iter().chain(&self.guessed));
+    }
 }
 
 /// What the needs of one step rest on: powers and guessable atoms.

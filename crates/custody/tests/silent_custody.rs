@@ -70,7 +70,11 @@ fn check(name: &str, path: &Path) {
         let ways = &evaluation.powers[&power];
         let way = ways.iter().find(|way| way.coalition == coalition);
         let way = way.unwrap_or_else(|| panic!("{name}: {coalition:?} is not among {ways:?}"));
-        assert_eq!((way.seconds, &way.doubts, way.evidence), (seconds, &doubts, evidence), "{name}: way");
+        assert_eq!(
+            (way.seconds, way.doubts.to_vec(), way.evidence),
+            (seconds, doubts, evidence),
+            "{name}: way"
+        );
     }
 
     let page = sheet::render(&model, &evaluation);

@@ -33,7 +33,7 @@ pub(crate) fn minimal(
     let mut powers: BTreeMap<(usize, Vec<String>), Vec<String>> = BTreeMap::new();
     for (power, ways) in &evaluation.powers {
         for way in ways {
-            let key = (way.coalition.len(), way.coalition.clone());
+            let key = (way.coalition.len(), way.coalition.to_vec());
             powers.entry(key).or_default().push(power.clone());
         }
     }

@@ -3,6 +3,7 @@
 use super::grid::who;
 use crate::evaluation::{Evaluation, Way};
 use crate::model::{Kind, Model};
+use crate::names::Names;
 use crate::program::bounded;
 use crate::words::{self, Verb};
 
@@ -98,19 +99,21 @@ fn nobody(model: &Model) -> String {
 
 fn of_way(model: &Model, way: &Way) -> Group {
     let when = words::when(way.seconds);
-    let words = who(model, &way.coalition, &way.doubts);
-    let sentence = format!("{}: {when}", words::coalition(model, &way.coalition, &way.doubts));
-    let without_user = without_user(model, &way.coalition);
-    Group { members: way.coalition.clone(), when, words, sentence, without_user }
+    let (members, doubts) = (way.coalition.to_vec(), way.doubts.to_vec());
+    let words = who(model, &members, &doubts);
+    let sentence = format!("{}: {when}", words::coalition(model, &members, &doubts));
+    let without_user = without_user(model, &members);
+    Group { members, when, words, sentence, without_user }
 }
 
 fn freeze(model: &Model, evaluation: &Evaluation) -> Block {
     let all = &evaluation.freeze;
-    let nobody_moves = all.first().is_some_and(Vec::is_empty);
-    let group = |set: &Vec<String>| {
-        let words = who(model, set, &[]);
-        let without_user = without_user(model, set);
-        Group { members: set.clone(), when: String::new(), sentence: words.clone(), words, without_user }
+    let nobody_moves = all.first().is_some_and(Names::is_empty);
+    let group = |set: &Names| {
+        let members = set.to_vec();
+        let words = who(model, &members, &[]);
+        let without_user = without_user(model, &members);
+        Group { members, when: String::new(), sentence: words.clone(), words, without_user }
     };
     let mut groups: Vec<Group> = all.iter().filter(|set| !set.is_empty()).map(group).collect();
     groups.sort_by_key(|group| !group.without_user);

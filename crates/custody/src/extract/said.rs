@@ -6,15 +6,13 @@ use cohold_model::account::{Card, PARTIES_MAX, PartyKind, Terms};
 use cohold_model::charter::Charter;
 use cohold_model::intent::Asset;
 use cohold_model::lineage::CHARTERS_MAX;
-use cohold_model::statement::{Allowance, FeeBound, Receivers, Statement, Vouch};
+use cohold_model::statement::{Allowance, FeeBound, Receivers, Statement, VALID_SECONDS, Vouch};
 use cohold_model::{Document as _, PartyName, Signed};
 
 use crate::model::Evidence;
 
 /// How far clocks may be apart, in seconds.
 const CLOCK_SECONDS_MAX: u64 = 3600;
-/// The longest time for which a statement is `signed`, in seconds.
-const VALID_SECONDS_MAX: u64 = 25 * 3600;
 /// The most allowances of a statement, and the most bounds of fees.
 const ALLOWANCES_MAX: usize = 64;
 /// The longest symbol, so that the name of its limit is one.
@@ -88,14 +86,15 @@ struct Rank {
     issued_at: u64,
 }
 
-/// Not expired, and every time in it could be.
+/// Not expired, for a day by the party's own clock, and every time in it could be: so a party whose clock is an
+/// hour ahead is believed for 25 hours after it spoke.
 fn is_current(statement: &Statement, charter: &Charter, now: u64) -> bool {
     let Statement { held_since, issued_at, expires_at, .. } = *statement;
     let not_after = |early: u64, late: u64| early <= late.saturating_add(CLOCK_SECONDS_MAX);
     let valid_seconds = expires_at.checked_sub(issued_at);
     now < expires_at
         && not_after(issued_at, now)
-        && valid_seconds.is_some_and(|seconds| seconds <= VALID_SECONDS_MAX)
+        && valid_seconds.is_some_and(|seconds| seconds <= VALID_SECONDS)
         && not_after(charter.created_at, held_since)
         && not_after(held_since, issued_at)
 }

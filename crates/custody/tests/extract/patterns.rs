@@ -14,7 +14,7 @@ fn patterns_in_facts_are_told_in_a_sentence() {
             let model = account.model();
             let evaluation = verdict(&model);
             assert_eq!(evaluation.class, class, "{row}");
-            let way = evaluation.powers[power].iter().find(|way| way.coalition == coalition);
+            let way = evaluation.powers[power].iter().find(|way| way.coalition == coalition.to_vec());
             assert!(way.is_some(), "{row}: {coalition:?} is not among {:?}", evaluation.powers[power]);
             let page = sheet::render(&model, &evaluation);
             let flat = page.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -79,10 +79,14 @@ fn reached(model: &Model) -> BTreeSet<Vec<String>> {
     let solid = |name: &String| model.atoms()[name].kind != Kind::Doubt;
     let of = |name: &String| model.atoms()[name].entity.clone().unwrap_or_default();
     let user = |name: &String| model.entities().get(&of(name)).is_some_and(|entity| entity.is_user());
-    let ways = evaluation.powers["move"].iter().filter(|way| way.coalition.iter().all(solid));
+    let ways = evaluation.powers["move"].iter().filter(|way| way.coalition.to_vec().iter().all(solid));
     let by_entity = ways.map(|way| {
-        let who: BTreeSet<String> =
-            way.coalition.iter().map(|name| if user(name) { name.clone() } else { of(name) }).collect();
+        let who: BTreeSet<String> = way
+            .coalition
+            .to_vec()
+            .into_iter()
+            .map(|name| if user(&name) { name } else { of(&name) })
+            .collect();
         who.into_iter().collect()
     });
     by_entity.collect()
