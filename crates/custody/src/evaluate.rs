@@ -84,8 +84,9 @@ fn powers(
     let mut powers = BTreeMap::new();
     for (power, name) in program.powers.iter().enumerate().take(program.account_powers) {
         let mut teller = Teller::new(model, reach, power);
-        let mut ways = Vec::new();
-        for coalition in lists.minimal(&reach.ever(power))? {
+        let minimal = lists.minimal(&reach.ever(power))?;
+        let mut ways = Vec::with_capacity(minimal.len());
+        for coalition in minimal {
             let Some(seconds) = reach.seconds(power, coalition) else { continue };
             let (evidence, trace) = teller.tell(coalition);
             let doubts = lists.shared(coalition & lists.doubts);
@@ -231,10 +232,15 @@ impl<'a> Lists<'a> {
     /// Of two sets of one size, the first is the one with the first name in which they differ.
     pub(crate) fn sort(&self, sets: &mut [u32]) {
         let rank = |set: u32| self.by_name.iter().fold(0_u32, |rank, (bit, _)| rank << 1 | (set >> bit & 1));
+        let set_of = |rank: u32| {
+            let names = self.by_name.iter().rev();
+            names.fold((0, rank), |(set, rank), (bit, _)| (set | (rank & 1) << bit, rank >> 1)).0
+        };
+        // Size and rank in one number: a hundred thousand of them are sorted in a few milliseconds.
         let key = |set: u32| u64::from(set.count_ones()) << u32::BITS | u64::from(!rank(set));
-        let mut ranked: Vec<(u64, u32)> = sets.iter().map(|set| (key(*set), *set)).collect();
-        ranked.sort_unstable();
-        sets.iter_mut().zip(ranked).for_each(|(place, (_, set))| *place = set);
+        let mut keys: Vec<u64> = sets.iter().map(|set| key(*set)).collect();
+        keys.sort_unstable();
+        sets.iter_mut().zip(keys).for_each(|(place, key)| *place = set_of(!(key as u32)));
     }
 
     /// Names of a result, without a copy of each.

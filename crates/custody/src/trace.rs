@@ -26,6 +26,8 @@ pub(crate) struct Tracer<'a> {
     doubts: Vec<(u32, String)>,
     /// These variables.
     doubts_set: u32,
+    /// The evidence that there is, the strongest first.
+    grades: BTreeSet<Evidence>,
 }
 
 /// A derivation told.
@@ -101,7 +103,9 @@ impl<'a> Tracer<'a> {
         let doubts: Vec<_> =
             doubts.map(|(bit, variable)| (bit, supposition(model, &variable.name))).collect();
         let doubts_set = doubts.iter().fold(0, |set, (bit, _): &(u32, _)| set | 1 << bit);
-        Self { model, reach, goal, steps: steps.collect(), powers, sentences, doubts, doubts_set }
+        let steps: Vec<_> = steps.collect();
+        let grades = steps.iter().map(|(_, step)| step.evidence).collect();
+        Self { model, reach, goal, steps, powers, sentences, doubts, doubts_set, grades }
     }
 
     /// Tells how this coalition reaches the goal, which it does.
@@ -135,7 +139,7 @@ impl<'a> Tracer<'a> {
     /// Derives powers with ever weaker evidence until the goal is among them.
     fn derive(&self, search: &mut Search) {
         let mut round = 0;
-        for evidence in Evidence::ALL {
+        for evidence in self.grades.iter().copied() {
             loop {
                 if search.derived(self.goal).is_some() {
                     return;
