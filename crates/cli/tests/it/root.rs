@@ -4,6 +4,8 @@
 //!
 //! `COHOLD_ROOT_SECONDS` (60) is how long, `COHOLD_ROOT_SEED` which course it takes.
 
+mod rules;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -113,6 +115,13 @@ fn root_on_server_and_cosigner_moves_nothing() {
         "co-signer begins a session again",
         "co-signer repeats itself among noise",
         "co-signer signs other bytes",
+        "change rejected",
+        "consent forged",
+        "consent of another revision",
+        "consent of the co-signer itself",
+        "consent that lasts",
+        "consent to milder sentences",
+        "consent transplanted",
         "database of the server",
         "database of the co-signer",
         "junk to the device",
@@ -123,7 +132,11 @@ fn root_on_server_and_cosigner_moves_nothing() {
         "rules opened",
         "word abandon",
         "word charter",
+        "word consent of the co-signer",
+        "word consent of the thief",
+        "word consent transplanted",
         "word keygen",
+        "word reject",
         "word rules",
         "word statement",
     ];
@@ -265,7 +278,7 @@ impl Challenge {
                     coordinator.say(device, &ToParty::Abandon { account });
                 }
                 3 => self.junk(&coordinator, device, &order),
-                5 => self.loosen(&mut coordinator, device),
+                5 => self.words_about_rules(&mut coordinator, device),
                 4 => self.order_of_the_thief(&mut coordinator, device, &order),
                 _ => self.order_changed(&mut coordinator, device, &order),
             }
@@ -360,23 +373,6 @@ impl Challenge {
         self.tally.note("word keygen", true);
     }
 
-    /// Rules without limits: a device takes rules from its user only.
-    fn loosen(&self, coordinator: &mut Coordinator, device: IdentityKey) {
-        let rules = std::fs::read_to_string(self.world.path("cosigner/rules.toml")).unwrap();
-        let words = ToParty::RulesPropose { account: self.charter.document.terms.account, rules };
-        coordinator.say(device, &words);
-        loop {
-            match coordinator.hear(device, PATIENCE).expect("the device is silent") {
-                FromParty::Rules(answer) if answer.to == words.digest() => {
-                    assert!(answer.refusal.is_some(), "the device took other rules");
-                    break;
-                }
-                other => assert!(!matches!(other, FromParty::Signature { .. }), "{other:?}"),
-            }
-        }
-        self.tally.note("word rules", true);
-    }
-
     fn forge_a_charter(&mut self, coordinator: &Coordinator, device: IdentityKey) {
         let thief = IdentitySecret::from_seed(&mut [7; 32]);
         let mut charter = self.charter.document.clone();
@@ -463,6 +459,7 @@ impl Challenge {
         self.world.node_start(NODES[0], None);
         self.world.wait_for_nodes();
         self.tally.note("rules opened", true);
+        self.consents();
         self.edit_requests();
         let mut round = 0;
         while Instant::now() < until || round < 2 {
