@@ -10,6 +10,7 @@ use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::receipt::Status;
 use cohold_model::{Document as _, Hashed, Intent, PartyName, RequestId};
+use cohold_node::Keeper as _;
 use serde_json::Value;
 
 use crate::approve::{approve, let_go, own_card};
@@ -189,13 +190,21 @@ impl Payment<'_> {
     /// The server takes approvals under another charter only: perhaps the account came to its next epoch while
     /// this device was away. What it approved stays tied to the request's one nonce.
     async fn caught_up(&self, error: anyhow::Error) -> anyhow::Error {
-        let (account, request) = (self.charter.terms.account, self.followed.wanted.request);
-        match catch_up(self.client, self.device, account).await {
-            Ok(Standing::Same) => error,
-            Ok(Standing::Ahead) => next_epoch(request),
-            Ok(Standing::Out(charter)) => out(&charter.document),
-            Err(error) => error,
+        match self.gone_on().await {
+            Ok(None) => error,
+            Ok(Some(error)) | Err(error) => error,
         }
+    }
+
+    /// Whether the account is under another charter by now than the one that this payment began under.
+    async fn gone_on(&self) -> anyhow::Result<Option<anyhow::Error>> {
+        let account = self.charter.terms.account;
+        if let Standing::Out(charter) = catch_up(self.client, self.device, account).await? {
+            return Ok(Some(out(&charter.document)));
+        }
+        let kept = self.device.keeper.kept(account)?;
+        let same = kept.charter.digest() == self.charter.digest();
+        Ok((!same).then(|| next_epoch(self.followed.wanted.request)))
     }
 
     /// Gives a request up that was not approved: its place in the account's order goes to whoever comes
@@ -247,13 +256,6 @@ impl Payment<'_> {
             }
             match view.status {
                 Status::Refused | Status::Expired | Status::Reverted => return Err(self.ended(&view)?),
-                // Approved before, and not any more.
-                Status::Pending if self.followed.approved => {
-                    return match catch_up(self.client, self.device, self.charter.terms.account).await? {
-                        Standing::Out(charter) => Err(out(&charter.document)),
-                        Standing::Same | Standing::Ahead => Err(next_epoch(request)),
-                    };
-                }
                 status if status >= enough(wait) => return value(&view, self.book),
                 _ if began.elapsed() > PATIENCE => {
                     let why = view.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
@@ -265,6 +267,12 @@ impl Payment<'_> {
                             view.status
                         ),
                     ));
+                }
+                // Approved before, and not any more; or the server has not heard of it, or does not say so.
+                Status::Pending if self.followed.approved => {
+                    if let Some(error) = self.gone_on().await? {
+                        return Err(error);
+                    }
                 }
                 _ => {}
             }
