@@ -162,14 +162,14 @@ impl Keeper for VaultedKeeper {
 
     fn kept(&self, account: AccountId) -> Result<Kept, KeepError> {
         let standing = self.store.account_standing(account)?.ok_or(KeepError::Unknown(account))?;
-        let charter = match self.charters.find(account, &standing.charter) {
-            Some(charter) => charter,
-            None => {
-                let active = self.store.account_show(account)?.ok_or(KeepError::Unknown(account))?;
-                self.charters.keep(active.charter.document)
-            }
-        };
-        Ok(Kept { charter, banned: standing.banned.into_iter().collect(), held_since: standing.held_since })
+        if let Some(charter) = self.charters.find(account, &standing.charter) {
+            let banned = standing.banned.into_iter().collect();
+            return Ok(Kept { charter, banned, held_since: standing.held_since });
+        }
+        // Bans are by the points of a charter: both from one look, in case the account went on since.
+        let active = self.store.account_show(account)?.ok_or(KeepError::Unknown(account))?;
+        let charter = self.charters.keep(active.charter.document);
+        Ok(Kept { charter, banned: active.banned.into_iter().collect(), held_since: active.held_since })
     }
 
     fn sealing(&self) -> Sealing {
