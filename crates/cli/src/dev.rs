@@ -339,8 +339,8 @@ fn node_rules(token: Option<Address>) -> String {
     format!(
         "accept = \"any\"\n\n[[chain]]\nid = {LOCAL_CHAIN_ID}\ncoin = \"ETH\"\nfee_max = \"0.01\"\nfees_per_day = \"0.1\"\n\n\
          [[chain.asset]]\nper_transaction = \"5\"\nper_day = \"20\"\nreceivers = \"any\"\n{}\n\
-         # How long the user's parties have to object. A minute, in a laboratory; with real money two days,\n\
-         # 172800.\n[resharing]\ndelay_seconds = 60\n",
+         # To deal when a device is lost: how long the user's parties have to object first. A minute will do\n\
+         # in a laboratory; with real money two days, 172800.\n# [resharing]\n# delay_seconds = 60\n",
         token.unwrap_or_default()
     )
 }
