@@ -367,11 +367,18 @@ fn plain(value: &mut serde_json::Value) {
 pub(crate) struct Patience {
     output: Output,
     was_away: Cell<bool>,
+    /// How long a party that is not there is waited for, though the server was never seen to be away.
+    grace: Duration,
 }
 
 impl Patience {
     pub(crate) fn new(output: Output) -> Self {
-        Self { output, was_away: Cell::new(false) }
+        Self { output, was_away: Cell::new(false), grace: Duration::ZERO }
+    }
+
+    /// The same, where the server may have been away just before.
+    pub(crate) fn with_grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
     }
 
     /// Makes a call that does no harm twice, again and again while the server is away. Parties need a
@@ -390,7 +397,9 @@ impl Patience {
                     }
                     true
                 }
-                Some("party-offline" | "signers-offline") => self.was_away.get(),
+                Some("party-offline" | "signers-offline") => {
+                    self.was_away.get() || began.elapsed() < self.grace
+                }
                 _ => false,
             };
             if !hopeful || began.elapsed() > AWAY_MAX {

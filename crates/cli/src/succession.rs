@@ -29,6 +29,8 @@ use crate::sleeper::Sleeper;
 const PATIENCE: Duration = Duration::from_secs(150);
 /// How long an earlier resharing that was cut off may take to be given up.
 const EARLIER_PATIENCE: Duration = Duration::from_secs(60);
+/// How long parties are waited for that may be on their way back to a server that was restarted.
+const OFFLINE_GRACE: Duration = Duration::from_secs(10);
 /// How long the parties that stay or leave have to take what all have signed.
 const TAKE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -128,7 +130,7 @@ impl<'a> Succession<'a> {
         let account = self.old.document.terms.account;
         let digest = resharing.document.digest();
         let _online = self.go_online(&resharing.document, &proposer).await?;
-        let patience = Patience::new(self.output);
+        let patience = Patience::new(self.output).with_grace(OFFLINE_GRACE);
         let body = ReshareCreate { resharing, consent };
         let began = Instant::now();
         loop {
