@@ -44,6 +44,8 @@ decimals = 6
 per_day = "1000"
 receivers = ["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"]
 "#;
+/// What nodes add to them that join in resharings at once.
+pub const JOINS: &str = "[resharing]\ndelay_seconds = 0\n";
 
 /// An account that every party signed for.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use cohold_party::wire::{FromParty, SignOrder, ToParty};
 use tempfile::TempDir;
 
 use crate::PATIENCE;
-use crate::account::{Account, RULES, index};
+use crate::account::{Account, JOINS, RULES, index};
 use crate::mail::Letter;
 use crate::party::{Party, Seal, Spec};
 use crate::relay::Relay;
@@ -67,6 +67,12 @@ impl Cluster {
     #[must_use]
     pub fn start(size: u8) -> Self {
         Self::start_under(size, RULES)
+    }
+
+    /// The same, with parties that join in resharings at once.
+    #[must_use]
+    pub fn start_joining(size: u8) -> Self {
+        Self::start_under(size, &format!("{RULES}{JOINS}"))
     }
 
     /// `size` parties under these rules, all running.

@@ -33,7 +33,7 @@ fn assert_refused(cluster: &Cluster, account: &Account, signers: &[u8], nonce: u
 
 #[test]
 fn a_refresh_gives_other_shares_of_the_same_key() {
-    let cluster = Cluster::start(3);
+    let cluster = Cluster::start_joining(3);
     let first = cluster.account(2);
     assert_signs(&cluster, &first, &[1, 2], 0);
     let resharing = cluster.resharing(&first, first.charter.document.terms.clone(), &[1, 2]);
@@ -77,7 +77,7 @@ fn without(account: &Account, i: u8) -> Terms {
 
 #[test]
 fn a_charter_has_one_successor_at_most() {
-    let cluster = Cluster::start(3);
+    let cluster = Cluster::start_joining(3);
     let account = cluster.account(2);
     let terms = account.charter.document.terms.clone();
     let first = cluster.resharing(&account, terms.clone(), &[1, 2]);
@@ -118,7 +118,7 @@ fn a_charter_has_one_successor_at_most() {
 
 #[test]
 fn a_resharing_that_was_cut_off_is_given_up_and_another_takes_its_place() {
-    let mut cluster = Cluster::start(3);
+    let mut cluster = Cluster::start_joining(3);
     let account = cluster.account(2);
     let terms = account.charter.document.terms.clone();
     let first = cluster.resharing(&account, terms.clone(), &[1, 2]);
@@ -161,7 +161,7 @@ fn a_resharing_that_was_cut_off_is_given_up_and_another_takes_its_place() {
 
 #[test]
 fn nobody_is_talked_out_of_a_share() {
-    let cluster = Cluster::start(4);
+    let cluster = Cluster::start_joining(4);
     let account = cluster.account(2);
     let terms = without(&account, 4);
     let resharing = cluster.resharing(&account, terms, &[1, 2]);
@@ -222,7 +222,7 @@ fn nobody_is_talked_out_of_a_share() {
 
 #[test]
 fn different_orders_to_different_parties_make_no_epoch() {
-    let cluster = Cluster::start(3);
+    let cluster = Cluster::start_joining(3);
     let account = cluster.account(2);
     let terms = account.charter.document.terms.clone();
     let first = cluster.reshare_order(&account, &cluster.resharing(&account, terms.clone(), &[1, 2]));
@@ -242,7 +242,7 @@ fn different_orders_to_different_parties_make_no_epoch() {
 
 #[test]
 fn who_was_banned_stays_banned() {
-    let cluster = Cluster::start(3);
+    let cluster = Cluster::start_joining(3);
     let account = cluster.account(2);
     let evidence = "for the test";
     cluster.party(1).keeper().ban(account.id(), index(3), evidence, 1).expect("the ban is noted");
