@@ -2,7 +2,7 @@
 
 use cohold_api::{AccountView, BalanceQuery, BalanceView, PAGE_LIMIT_MAX, Page, PageQuery, PartyView};
 use cohold_chain_evm::Address;
-use cohold_model::account::{Card, PartyKind};
+use cohold_model::account::Card;
 use cohold_model::charter::Charter;
 use cohold_model::intent::Asset;
 use cohold_model::{AccountId, Signed};
@@ -42,8 +42,7 @@ impl Coordinator {
     pub async fn party_list(&self) -> Result<Vec<PartyView>, Error> {
         let cards = self.stored(|store| store.party_list()).await?;
         let view = |card: Signed<Card>| PartyView { online: self.is_online(&card.document.identity), card };
-        let is_node =
-            |card: &Signed<Card>| matches!(card.document.kind, PartyKind::Cosigner | PartyKind::Guardian);
+        let is_node = |card: &Signed<Card>| card.document.kind.is_node();
         Ok(cards.into_iter().filter(is_node).map(view).collect())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cohold_api::{ChangeAnswer, ChangePropose, ChangeRefusal, Changes};
-use cohold_model::account::{Card, PartyKind};
+use cohold_model::account::Card;
 use cohold_model::change::{Consent, RulesReport};
 use cohold_model::charter::Charter;
 use cohold_model::reshare::Veto;
@@ -50,7 +50,7 @@ impl Coordinator {
     pub async fn change_list(&self, account: AccountId) -> Result<Changes, Error> {
         let charter = self.charter(account)?;
         let charter = &charter.document;
-        let nodes = || charter.terms.parties.iter().filter(|card| is_node(card.kind));
+        let nodes = || charter.terms.parties.iter().filter(|card| card.kind.is_node());
         let words = ToParty::Rules { account };
         let mut arriving = self.rules.0.subscribe();
         let mut awaited: BTreeMap<&PartyName, &Card> = BTreeMap::new();
@@ -125,7 +125,7 @@ impl Coordinator {
     ) -> Result<ChangeAnswer, Error> {
         let charter = self.charter(account)?;
         let charter = &charter.document;
-        let card = charter.terms.party(party).map(|(_, card)| card).filter(|card| is_node(card.kind));
+        let card = charter.terms.party(party).map(|(_, card)| card).filter(|card| card.kind.is_node());
         let card = card.ok_or_else(|| Error::NotANode(party.clone()))?;
         if !self.is_online(&card.identity) {
             return Err(Error::PartiesOffline(vec![party.clone()]));
@@ -161,13 +161,6 @@ async fn heard(arriving: &mut Arriving, deadline: Instant) -> Option<(IdentityKe
             Ok(Err(broadcast::error::RecvError::Lagged(_))) => {}
             Ok(Err(broadcast::error::RecvError::Closed)) | Err(_) => return None,
         }
-    }
-}
-
-fn is_node(kind: PartyKind) -> bool {
-    match kind {
-        PartyKind::Cosigner | PartyKind::Guardian => true,
-        PartyKind::Device | PartyKind::Recovery => false,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cohold_api::Statements;
-use cohold_model::account::{Card, PartyKind};
+use cohold_model::account::Card;
 use cohold_model::charter::Charter;
 use cohold_model::statement::Statement;
 use cohold_model::{AccountId, Document as _, IdentityKey, PartyName, Signed};
@@ -51,7 +51,7 @@ impl Coordinator {
         let charter = self.charter(account)?;
         let charter = &charter.document;
         let fresh = self.ask_nodes(charter).await;
-        let nodes = charter.terms.parties.iter().filter(|card| is_node(card.kind)).map(|card| &card.party);
+        let nodes = charter.terms.parties.iter().filter(|card| card.kind.is_node()).map(|card| &card.party);
         let silent = nodes.filter(|party| !fresh.iter().any(|said| said.document.party == **party));
         let missing = silent.map(PartyName::to_string).collect();
         let statements = self
@@ -92,7 +92,7 @@ impl Coordinator {
     async fn ask_nodes(&self, charter: &Charter) -> Vec<Signed<Statement>> {
         let mut arriving = self.statements.arriving.subscribe();
         let mut awaited: BTreeMap<&PartyName, &Card> = BTreeMap::new();
-        let nodes = charter.terms.parties.iter().filter(|card| is_node(card.kind));
+        let nodes = charter.terms.parties.iter().filter(|card| card.kind.is_node());
         for card in nodes.filter(|card| self.is_online(&card.identity)) {
             awaited.insert(&card.party, card);
             self.tell(&card.identity, &ToParty::Statement { account: charter.terms.account }).await;
@@ -114,12 +114,5 @@ impl Coordinator {
             }
         }
         fresh
-    }
-}
-
-fn is_node(kind: PartyKind) -> bool {
-    match kind {
-        PartyKind::Cosigner | PartyKind::Guardian => true,
-        PartyKind::Device | PartyKind::Recovery => false,
     }
 }

@@ -1,6 +1,5 @@
 //! `cohold doctor`: what is missing and how to get it.
 
-use cohold_model::account::PartyKind;
 use serde_json::json;
 
 use crate::home::Home;
@@ -165,7 +164,7 @@ async fn clocks(home: &Home) -> Vec<Finding> {
     for statement in &said.statements {
         let party = &statement.document.party;
         let Some((_, card)) = charter.terms.party(party) else { continue };
-        let is_node = matches!(card.kind, PartyKind::Cosigner | PartyKind::Guardian);
+        let is_node = card.kind.is_node();
         if is_node && fresh(party) && statement.is_signed_by(party, &card.identity) {
             findings.push(apart(party.as_str(), statement.document.issued_at));
         }

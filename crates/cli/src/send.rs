@@ -326,7 +326,6 @@ fn signers(charter: &Charter, names: &[PartyName]) -> anyhow::Result<Option<Vec<
     Ok(Some(signers))
 }
 
-/// An answer that broke off or makes no sense says nothing of what was approved before.
 /// That a payment must be approved under the charter of the next epoch.
 fn next_epoch(request: RequestId) -> anyhow::Error {
     Failure::error(
@@ -338,6 +337,7 @@ fn next_epoch(request: RequestId) -> anyhow::Error {
     )
 }
 
+/// An answer that broke off or makes no sense says nothing of what was approved before.
 fn approved_already(error: anyhow::Error, request: RequestId) -> anyhow::Error {
     match error.downcast::<Failure>() {
         Ok(Failure { exit: Exit::Failed, code, message }) if !is_end(&code) => Failure::error(

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use cohold_api::{ReshareCreate, ReshareStatus, ReshareView};
-use cohold_model::account::{Card, PartyKind, Terms};
+use cohold_model::account::{Card, Terms};
 use cohold_model::charter::Charter;
 use cohold_model::handover::Handover;
 use cohold_model::{AccountId, Digest, Document as _, PartyName, Resharing, Signed};
@@ -224,7 +224,7 @@ impl<'a> Succession<'a> {
         let began = Instant::now();
         while began.elapsed() < TAKE_PATIENCE {
             let view = find(patience, self.client, account, digest).await.ok().flatten();
-            let nodes = |card: &Card| matches!(card.kind, PartyKind::Cosigner | PartyKind::Guardian);
+            let nodes = |card: &Card| card.kind.is_node();
             let terms = view.as_ref().map(|view| &view.resharing.document.terms);
             let waits = |party: &PartyName| {
                 terms.and_then(|terms| terms.party(party)).is_some_and(|(_, card)| nodes(card))

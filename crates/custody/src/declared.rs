@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use cohold_model::account::{Card, PartyKind, Terms};
+use cohold_model::account::{Card, Terms};
 use cohold_model::{EntityName, PartyName};
 use serde::{Deserialize, Serialize};
 
@@ -159,7 +159,7 @@ impl Declared {
     /// are the facts that its parties sign. For questions beside which nobody's silence shall weigh.
     #[must_use]
     pub fn own_alone(terms: &Terms) -> Self {
-        let is_node = |card: &&Card| matches!(card.kind, PartyKind::Cosigner | PartyKind::Guardian);
+        let is_node = |card: &&Card| card.kind.is_node();
         let nodes = || terms.parties.iter().filter(is_node).map(|card| card.party.clone());
         Self {
             machine: nodes().map(|party| Machine { party, administrators: Vec::new() }).collect(),

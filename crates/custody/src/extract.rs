@@ -119,7 +119,7 @@ mod whole;
 
 use std::collections::BTreeMap;
 
-use cohold_model::account::{Card, PartyKind, Role, Terms};
+use cohold_model::account::{Card, Role, Terms};
 use cohold_model::charter::Charter;
 use cohold_model::ids::EntityName;
 use cohold_model::lineage::Lineage;
@@ -269,7 +269,7 @@ fn seals<'a>(
             Some(Sealed { sealing: words.0.sealing, evidence: words.1 })
         };
         let vouched = || {
-            let sealing = *own.seals.get(&card.party).filter(|_| !is_node(card.kind))?;
+            let sealing = *own.seals.get(&card.party).filter(|_| !card.kind.is_node())?;
             Some(Sealed { sealing, evidence: Evidence::Asserted })
         };
         Some((&card.party, stated.or_else(maker).or_else(vouched)?))
@@ -328,8 +328,4 @@ fn word(role: Role) -> &'static str {
 /// The power to sign with a party's share.
 fn use_of(party: &str) -> String {
     format!("use:{party}")
-}
-
-fn is_node(kind: PartyKind) -> bool {
-    matches!(kind, PartyKind::Cosigner | PartyKind::Guardian)
 }

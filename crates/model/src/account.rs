@@ -37,6 +37,17 @@ pub enum PartyKind {
     Guardian,
 }
 
+impl PartyKind {
+    /// Whether it runs by itself, apart from its user.
+    #[must_use]
+    pub fn is_node(self) -> bool {
+        match self {
+            Self::Cosigner | Self::Guardian => true,
+            Self::Device | Self::Recovery => false,
+        }
+    }
+}
+
 /// Ready-made shapes of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -159,6 +170,12 @@ impl Terms {
     #[must_use]
     pub fn party_by_identity(&self, identity: &IdentityKey) -> Option<(PartyIndex, &Card)> {
         self.indexed().find(|(_, card)| card.identity == *identity)
+    }
+
+    /// Whether a party is the user's own.
+    #[must_use]
+    pub fn is_of_user(&self, card: &Card) -> bool {
+        self.entities.get(&card.entity) == Some(&Role::User)
     }
 
     /// The party at this Shamir point.

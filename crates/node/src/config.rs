@@ -111,7 +111,7 @@ impl NodeHome {
         let text = read(config)?;
         let parsed: NodeConfig = toml::from_str(&text)
             .map_err(|source| ConfigError::Toml { path: config.into(), source: Box::new(source) })?;
-        if !matches!(parsed.kind, PartyKind::Cosigner | PartyKind::Guardian) {
+        if !parsed.kind.is_node() {
             return Err(ConfigError::Kind);
         }
         let path = folder.join("rules.toml");

@@ -112,7 +112,7 @@ fn conditions(old: &Terms, new: &Terms, models: &Structures) -> Vec<String> {
         }
     }
     let leaves = |card: &&Card| new.party_by_identity(&card.identity).is_none();
-    let of_user = |card: &&Card| old.entities.get(&card.entity) == Some(&Role::User);
+    let of_user = |card: &&Card| old.is_of_user(card);
     for card in old.parties.iter().filter(leaves).filter(of_user) {
         let named = named(card);
         said.push(format!("{named} is left out: its share is worth nothing to those who sign from now on."));

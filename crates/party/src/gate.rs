@@ -6,7 +6,7 @@
 //! computed the very same sentences, and used once.
 
 use cohold_custody::Difference;
-use cohold_model::account::{Card, PartyKind, Role, Terms};
+use cohold_model::account::{Card, PartyKind, Terms};
 use cohold_model::change::{Change, Consent};
 use cohold_model::charter::Charter;
 use cohold_model::{AccountId, ChangeId, Digest, Document as _, PartyName, Signed};
@@ -164,7 +164,7 @@ pub(crate) fn consenters(terms: &Terms, party: &PartyName) -> Vec<Card> {
 
 /// Whether a party is of this kind, and the user's.
 pub(crate) fn is_of_user(terms: &Terms, card: &Card, kind: PartyKind) -> bool {
-    card.kind == kind && terms.entities.get(&card.entity) == Some(&Role::User)
+    card.kind == kind && terms.is_of_user(card)
 }
 
 /// Checks that a consent is the user's word for this very change, now.

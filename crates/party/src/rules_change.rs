@@ -12,7 +12,7 @@
 use cohold_custody::difference;
 use cohold_custody::extract::suppose;
 use cohold_model::PartyName;
-use cohold_model::account::{PartyKind, Role, Terms};
+use cohold_model::account::{Role, Terms};
 use cohold_model::change::Change;
 use cohold_model::charter::Charter;
 use cohold_model::statement::Sealing;
@@ -30,7 +30,7 @@ pub fn assess(
     after: &Rules,
 ) -> Result<Assessment, AssessError> {
     let card = charter.terms.party(party).map(|(_, card)| card);
-    if !card.is_some_and(|card| matches!(card.kind, PartyKind::Cosigner | PartyKind::Guardian)) {
+    if !card.is_some_and(|card| card.kind.is_node()) {
         return Err(AssessError::Party(party.clone()));
     }
     // How the node's share is sealed is no part of the change, nor is the time.

@@ -2,7 +2,6 @@
 //! when it was first asked, so that the user's other parties can object. Somebody who has stolen what
 //! speaks for the user would otherwise have the whole account at once, past every limit of the node.
 
-use cohold_model::account::Role;
 use cohold_model::charter::Charter;
 use cohold_model::reshare::Veto;
 use cohold_model::{Document as _, PartyName, Signed};
@@ -78,7 +77,7 @@ pub fn check_veto(charter: &Charter, veto: &Signed<Veto>) -> Result<(), Refusal>
         return refuse("nobody objects to themselves: give the resharing up instead");
     }
     let card = charter.terms.party(party).map(|(_, card)| card);
-    let of_user = card.filter(|card| charter.terms.entities.get(&card.entity) == Some(&Role::User));
+    let of_user = card.filter(|card| charter.terms.is_of_user(card));
     match of_user.is_some_and(|card| veto.is_signed_by(party, &card.identity)) {
         true => Ok(()),
         false => refuse("the objection is not signed by a party of the user's"),

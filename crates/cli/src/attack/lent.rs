@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use cohold_api::{ApprovalCreate, RequestCreate};
 use cohold_chain_evm::Address;
-use cohold_model::account::{PartyKind, Proposal};
+use cohold_model::account::Proposal;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::Asset;
@@ -172,7 +172,7 @@ impl<'a> Customer<'a> {
         signers.extend(able.map(|party| party.index).take(threshold.saturating_sub(1)));
         let nodes = terms.indexed().filter(|(_, card)| {
             let lends = self.reach.allowances.iter().any(|(party, _)| *party == card.party);
-            lends && matches!(card.kind, PartyKind::Cosigner | PartyKind::Guardian)
+            lends && card.kind.is_node()
         });
         let others = nodes.map(|(index, _)| index);
         for other in others {

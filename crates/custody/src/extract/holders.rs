@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use cohold_model::account::{Card, Role, Terms};
 use cohold_model::{EntityName, PartyName};
 
-use super::is_node;
 use super::names::Names;
 use crate::declared::Declared;
 use crate::model::Atom;
@@ -66,7 +65,7 @@ impl<'a> Holders<'a> {
 
     /// Whether nobody has said who has such a thing of a node.
     pub(super) fn is_open(&self, holding: Holding, card: &Card) -> bool {
-        is_node(card.kind) && self.declared_for(holding, &card.party).is_none()
+        card.kind.is_node() && self.declared_for(holding, &card.party).is_none()
     }
 
     /// Who is declared to have such a thing of a party; none: nothing is declared.
@@ -139,7 +138,7 @@ impl<'a> Holders<'a> {
         let is_provider = self.terms.entities.get(&card.entity) == Some(&Role::Provider);
         let mut entities = self.terms.entities.iter();
         let others = entities.any(|(name, role)| *role != Role::User && *name != card.entity);
-        is_node(card.kind)
+        card.kind.is_node()
             && !(self.is_open(Holding::Machines, card) && self.is_open(Holding::Backups, card))
             && (!is_provider || others)
     }

@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 
 use cohold_model::PartyName;
-use cohold_model::account::{Card, PartyKind, Role, Terms};
+use cohold_model::account::{Card, PartyKind, Terms};
 
 use super::said::Said;
-use super::{is_node, use_of};
+use super::use_of;
 use crate::model::{Evidence, Limit, Rule};
 use crate::needs::Needs;
 use crate::words::duration;
@@ -97,7 +97,7 @@ impl<'a> Joiner<'a> {
     /// None for parties that are their user's, and for nodes that do not say that they join: one that says
     /// nothing at all is held against the account by its signing already.
     fn new(card: &'a Card, said: Option<Said<'_>>) -> Option<Self> {
-        let Said { statement, evidence } = said.filter(|_| is_node(card.kind))?;
+        let Said { statement, evidence } = said.filter(|_| card.kind.is_node())?;
         let delay_seconds = statement.resharing_delay?;
         Some(Self { party: card.party.as_str(), delay_seconds, evidence })
     }
@@ -119,7 +119,7 @@ impl<'a> Joiner<'a> {
 
 /// Whose consent the parties take: as `cohold_party::charter_change`, where no device is to stay.
 fn consenters(terms: &Terms) -> Vec<&Card> {
-    let of_user = |card: &&Card| is_of_user(terms, card);
+    let of_user = |card: &&Card| terms.is_of_user(card);
     let speaks = |card: &&Card| matches!(card.kind, PartyKind::Device | PartyKind::Recovery);
     let own: Vec<_> = terms.parties.iter().filter(of_user).filter(speaks).collect();
     if !own.is_empty() {
@@ -130,11 +130,7 @@ fn consenters(terms: &Terms) -> Vec<&Card> {
 
 /// Who may object: every party of the user's.
 fn vetoers(terms: &Terms) -> Vec<&Card> {
-    terms.parties.iter().filter(|card| is_of_user(terms, card)).collect()
-}
-
-fn is_of_user(terms: &Terms, card: &Card) -> bool {
-    terms.entities.get(&card.entity) == Some(&Role::User)
+    terms.parties.iter().filter(|card| terms.is_of_user(card)).collect()
 }
 
 fn join_of(party: &str) -> String {

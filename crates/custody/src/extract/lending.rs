@@ -10,7 +10,7 @@ use cohold_model::{Amount, PartyName};
 use super::joining::Joining;
 use super::names::Names;
 use super::said::{Said, asset_folded};
-use super::{APPROVE, ASK, is_node, use_of};
+use super::{APPROVE, ASK, use_of};
 use crate::model::{Evidence, Limit, Rule};
 use crate::needs::Needs;
 
@@ -167,7 +167,7 @@ impl<'a> Lender<'a> {
     fn new(card: &'a Card, said: Option<Said<'_>>) -> Option<Self> {
         let party = card.party.as_str();
         let Some(Said { statement, evidence }) = said else {
-            return is_node(card.kind).then(|| Self {
+            return card.kind.is_node().then(|| Self {
                 party,
                 needs: ASK,
                 because: format!(
@@ -179,7 +179,7 @@ impl<'a> Lender<'a> {
         };
         let unattended = matches!(statement.sealing, Sealing::KeyFile | Sealing::Passphrase);
         let bounds = Bound::all(statement);
-        if bounds.is_empty() || !(is_node(card.kind) || unattended) {
+        if bounds.is_empty() || !(card.kind.is_node() || unattended) {
             return None;
         }
         let Statement { requires_approval, .. } = statement;
