@@ -1,10 +1,8 @@
 /** check FILE [--issuer KEY] [--previous FILE] [--at SECONDS]. Exit codes: 0 holds, 1 does not, 2 usage. */
-import { webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { inspect } from "#certificate";
 const [word, at] = [{ type: "string" }, { type: "string", default: `${Date.now() / 1000}` }] as const;
-globalThis.crypto ??= webcrypto as Crypto;
 try {
   const given = parseArgs({ options: { issuer: word, previous: word, at }, allowPositionals: true });
   const { values: { issuer, previous, at: time }, positionals: [file = 0] } = given;

@@ -38,12 +38,11 @@ export function read(form: Form, value: any, at: string): any {
 export const object: Read = (value, at) =>
   must(value instanceof Object && !Array.isArray(value), `${at} is not an object`) && value;
 export const oneOf = (all: any[]): Read => (it, at) => must(all.includes(it), `${at} is not in ${all}`) && it;
-/** What may be left out; with `maybe` also be null. */
 export const or = (other: any, form: Form): Read => (it, at) => it === undefined ? other : read(form, it, at);
 export const maybe = (form: Form): Read => (value, at) => or(undefined, form)(value ?? undefined, at);
-export const list = (max: number, item: Form): Read => (value, at) =>
-  must(Array.isArray(value) && value.length <= max, `${at} is not a list of at most ${max}`) &&
-  value.map((it: unknown, i: number) => read(item, it, `${at}[${i}]`));
+export const list = (max: number, item: Form, min = 0): Read => (all, at) =>
+  must(Array.isArray(all) && all.length >= min && all.length <= max, `${at} is no list of ${min}-${max}`) &&
+  all.map((it: unknown, i: number) => read(item, it, `${at}[${i}]`));
 export const named = (max: number, name: RegExp, thing: Form): Read => (value, at) =>
   new Map(list(max, it => it)(Object.entries(object(value, at)), at).map(([key, value]: [string, unknown]) =>
     [read(name, key, `a name in ${at}`), read(thing, value, `${at}.${key}`)]));

@@ -3,8 +3,7 @@ import { list, maybe, must, named, oneOf, or, read, refuse } from "#json";
 /** A name, or at least `k` of several needs. */
 export type Needs = string | { k: number; of: Needs[] };
 export type Atom = { kind: string; entity?: string; guessable: boolean };
-type Timed = { after_seconds: number; cancel?: string; evidence: string };
-type Rule = Timed & { power: string; limit?: string; needs: Needs };
+type Rule = { power: string; needs: Needs; after_seconds: number; evidence: string; [more: string]: any };
 type Owned = { account: string; entities: Map<string, { role: string }>; atoms: Map<string, Atom> };
 type Ruled = { limits: Map<string, { receivers: string[] }>; rules: Rule[]; levels: Map<string, number> };
 export const EVIDENCE = ["proved", "attested", "signed", "asserted", "unknown"];

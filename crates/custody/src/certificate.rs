@@ -35,11 +35,9 @@ pub const VALID_SECONDS: u64 = cohold_model::statement::VALID_SECONDS;
 /// How far clocks may be apart, in seconds.
 pub const CLOCK_SECONDS_MAX: u64 = 3600;
 
-/// The version of a certificate with these charters before the one in force. Whoever knows version 1
-/// only would overlook what it does not know.
-fn version(history: &[Signed<Charter>]) -> u32 {
-    if history.is_empty() { 1 } else { 2 }
-}
+/// The version of certificates. It stands for the rules by which the model is drawn as well: others are
+/// another version.
+pub const VERSION: u32 = 2;
 
 /// Under which name the server signs.
 const ISSUER: &str = "issuer";
@@ -48,8 +46,7 @@ const ISSUER: &str = "issuer";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
-    /// 1, or 2 where there are earlier charters. It stands for the rules by which the model is drawn as
-    /// well: others are another version.
+    /// [`VERSION`].
     pub version: u32,
     /// The account.
     pub account: AccountId,
@@ -61,11 +58,9 @@ pub struct Certificate {
     pub issued_at: u64,
     /// The server's identity key.
     pub issuer: IdentityKey,
-    /// The charter in force, signed by all its parties.
-    pub charter: Signed<Charter>,
-    /// The charters before it, the oldest first, each signed by all its parties: who ever held a share.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub history: Vec<Signed<Charter>>,
+    /// All charters, the oldest first, each signed by all its parties: who ever held a share. The last one is
+    /// in force.
+    pub charters: Vec<Signed<Charter>>,
     /// What the parties said of themselves, by party, one each.
     pub statements: Vec<Signed<Statement>>,
     /// What the deployment declared.
@@ -146,17 +141,16 @@ impl Draft {
         let own = Own { declared, ..Own::default() };
         let model = extract(lineage, &statements, &own, issued_at)?;
         let evaluation = evaluate(&model)?;
-        let (charter, history) = (lineage.current().clone(), lineage.past().to_vec());
+        let charter = &lineage.current().document;
         Ok(Self(Certificate {
-            version: version(&history),
-            account: charter.document.terms.account,
+            version: VERSION,
+            account: charter.terms.account,
             number: 1,
             previous: None,
             issued_at,
             issuer,
-            missing: unheard(&charter.document, &statements, issued_at),
-            charter,
-            history,
+            missing: unheard(charter, &statements, issued_at),
+            charters: lineage.charters().cloned().collect(),
             statements,
             declared: own.declared,
             model,

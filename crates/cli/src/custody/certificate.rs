@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use cohold_api::{CertificateView, PageQuery};
 use cohold_custody::certificate::{Expect, Link, Verified, VerifyError, parse, verify};
 use cohold_model::charter::Charter;
+use cohold_model::ids::Epoch;
 use cohold_model::{AccountId, Signed};
 use cohold_vault::file::private_replace;
 use serde_json::json;
@@ -143,7 +144,8 @@ fn past(
     previous: Option<Link>,
 ) -> anyhow::Result<Verified> {
     let parsed = parse(bytes).map_err(|error| refused(&error.into()))?.document;
-    let (at, epoch) = (parsed.issued_at, parsed.charter.document.epoch);
+    let at = parsed.issued_at;
+    let epoch = parsed.charters.last().map_or(Epoch::FIRST, |charter| charter.document.epoch);
     let id = charter.document.terms.account;
     let earlier = home.past(id)?;
     let own = [charter].into_iter().chain(&earlier).find(|own| own.document.epoch == epoch);

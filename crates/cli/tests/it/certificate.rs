@@ -160,7 +160,7 @@ fn a_lying_server_is_refused(world: &World, account: &Account) {
     let twists: [(Twist, &str); 4] = [
         (|it| it["document"]["evaluation"]["class"] = json!("non-custodial"), "signed by its issuer alone"),
         (|it| it["document"]["issued_at"] = json!(1), "expired"),
-        (|it| it["document"]["charter"]["document"]["terms"]["threshold"] = json!(3), "device keeps"),
+        (|it| it["document"]["charters"][0]["document"]["terms"]["threshold"] = json!(3), "device keeps"),
         (|it| it["document"]["statements"] = json!([]), "word that this device gave"),
     ];
     for (twist, part) in twists {

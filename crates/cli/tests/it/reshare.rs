@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::chain::{CENT, new_address};
+use crate::liar::Liar;
 use crate::process::{Cli, until};
 use crate::world::{Account, World, new_request};
 
@@ -55,8 +56,10 @@ fn a_refreshed_account_pays_and_its_old_shares_are_gone() {
     // Numbers go on over the epochs, and each certificate carries all charters.
     let certify = || world.device(["custody", "certificate", &account.id]).run().done();
     let certificate = certify();
-    let history = certificate["document"]["history"].as_array().cloned().unwrap_or_default();
-    assert_eq!(history.len(), 1, "{certificate}");
+    let charters = certificate["document"]["charters"].as_array().cloned().unwrap_or_default();
+    assert_eq!(charters.len(), 2, "{certificate}");
+    let (exit, said) = checked(&world, &certificate);
+    assert_eq!((exit, &said["evaluation"]["class"]), (0, &json!("mpc self-custody")), "{said}");
     world.assert_spendable(&account);
 
     let (epoch, new) = sealed_share(&world, "cosigner", &account).expect("the node holds a share");
@@ -87,6 +90,13 @@ fn a_refreshed_account_pays_and_its_old_shares_are_gone() {
     let again = refresh(&world, &account).arg("--recovery").arg(&after).run().done();
     assert_eq!(again["epoch"], 3);
     world.assert_spendable(&account);
+}
+
+/// What the second checker says to a certificate.
+fn checked(world: &World, certificate: &Value) -> (i32, Value) {
+    // What the command printed is canonical, and so is a value that was read from it.
+    world.write("certificate.json", &certificate.to_string());
+    crate::checker::check(&world.path("certificate.json"), &[])
 }
 
 /// A folder of a device that knows the server and the nodes, and no account.
@@ -142,6 +152,55 @@ fn an_account_comes_back_on_a_new_device() {
     let left = world.device_at(&phone, words).env("COHOLD_PIN", "another-pin-63");
     left.arg("--recovery").arg(&after).run().done();
     assert_eq!(world.chain.balance(&to), 2 * CENT);
+}
+
+/// Of an account that came to this device with a past, as the recovery file and the server tell it: the device
+/// takes no other past than the one that its own charter names.
+#[test]
+fn a_server_cannot_hide_the_past() {
+    let Some(world) = World::start_joining(0) else { return };
+    let account = world.create(&[]);
+    refresh(&world, &account).run().done();
+    let done = refresh(&world, &account).run().done();
+    let phone = new_phone(&world, "phone");
+    let words = ["account", "recover", "--yes"];
+    let recover = world.device_at(&phone, words).arg("--recovery").arg(recovery_of(&done));
+    assert_eq!(recover.env("COHOLD_PIN", "another-pin-63").run().done()["epoch"], 4);
+
+    let liar = Liar::before(&world.url());
+    let ask = |command: &str| {
+        let cli =
+            world.device_at(&phone, ["custody", command, &account.id]).env("COHOLD_PIN", "another-pin-63");
+        cli.env("COHOLD_SERVER", &liar.url).run()
+    };
+    let honest = ask("show").done();
+    let certificate = ask("certificate").done();
+    assert_eq!(honest["model"]["atoms"], certificate["document"]["model"]["atoms"]);
+    assert_eq!(certificate["document"]["charters"].as_array().unwrap().len(), 4);
+    assert_eq!(checked(&world, &certificate).0, 0);
+
+    type Twist = fn(&mut Vec<Value>);
+    let twists: [(Twist, &str); 6] = [
+        (|all| all.truncate(0), "epoch 4: give all of them"),
+        (|all| drop(all.remove(0)), "epoch 2: give all of them"),
+        (|all| drop(all.remove(1)), "its version is another"),
+        (|all| all.swap(0, 1), "epoch 2: give all of them"),
+        (|all| all[1] = all[0].clone(), "its version is another"),
+        (|all| all[1]["document"]["terms"]["threshold"] = json!(3), "has not signed this charter"),
+    ];
+    for (twist, says) in twists {
+        liar.twist("GET", ("/v1/accounts", "/charters"), move |all| twist(all.as_array_mut().unwrap()));
+        let (code, message) = ask("show").failed(1);
+        assert!(code == "charters" && message.contains(says), "{code}: {message}");
+        liar.twist("POST", ("/v1/accounts", "/certificates"), move |it| {
+            twist(it["document"]["charters"].as_array_mut().unwrap());
+        });
+        let (code, message) = ask("certificate").failed(1);
+        assert!(
+            code == "certificate-refused" && message.contains("charters do not hold"),
+            "{code}: {message}"
+        );
+    }
 }
 
 #[test]

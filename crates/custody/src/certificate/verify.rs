@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::fault::{Fault, StatementFault, VerifyError};
 use super::strict::Place;
-use super::{CLOCK_SECONDS_MAX, Certificate, ISSUER, Link, VALID_SECONDS, parse};
+use super::{CLOCK_SECONDS_MAX, Certificate, ISSUER, Link, VALID_SECONDS, VERSION, parse};
 use crate::evaluate::evaluate;
 use crate::extract::{Own, extract, unheard};
 
@@ -49,14 +49,18 @@ pub fn verify(bytes: &[u8], expect: &Expect<'_>) -> Result<Verified, VerifyError
     about_issuer(&signed, expect, &mut faults);
     about_time(&signed.document, expect, &mut faults);
     about_chain(&signed.document, expect, &mut faults);
-    let lineage = about_charters(&signed.document, expect, &mut faults);
-    about_statements(&signed.document, expect, &mut faults);
-    // What rests on facts that do not hold is not worth drawing again.
-    if faults.is_empty()
-        && let Some(lineage) = lineage
-        && let Err(fault) = redraw(&signed.document, &lineage)
-    {
-        faults.push(fault);
+    about_charters(&signed.document, expect, &mut faults);
+    match Lineage::new(signed.document.charters.clone()) {
+        Err(error) => faults.push(error.into()),
+        Ok(lineage) => {
+            about_statements(&signed.document, &lineage.current().document, expect, &mut faults);
+            // What rests on facts that do not hold is not worth drawing again.
+            if faults.is_empty()
+                && let Err(fault) = redraw(&signed.document, &lineage)
+            {
+                faults.push(fault);
+            }
+        }
     }
     if !faults.is_empty() {
         return Err(VerifyError::Faults(faults));
@@ -67,7 +71,7 @@ pub fn verify(bytes: &[u8], expect: &Expect<'_>) -> Result<Verified, VerifyError
 
 fn about_issuer(signed: &Signed<Certificate>, expect: &Expect<'_>, faults: &mut Vec<Fault>) {
     let Certificate { version, account, issuer, .. } = &signed.document;
-    if *version != super::version(&signed.document.history) {
+    if *version != VERSION {
         faults.push(Fault::Version(*version));
     }
     if let Some(wanted) = expect.account.filter(|wanted| wanted != account) {
@@ -107,34 +111,34 @@ fn about_chain(certificate: &Certificate, expect: &Expect<'_>, faults: &mut Vec<
     }
 }
 
-/// The line of charters, if it holds.
-fn about_charters(
-    certificate: &Certificate,
-    expect: &Expect<'_>,
-    faults: &mut Vec<Fault>,
-) -> Option<Lineage> {
-    let Certificate { account, charter, history, .. } = certificate;
-    let terms = &charter.document.terms;
-    if terms.account != *account {
-        faults.push(Fault::CharterAccount(terms.account));
+fn about_charters(certificate: &Certificate, expect: &Expect<'_>, faults: &mut Vec<Fault>) {
+    let Certificate { account, charters, .. } = certificate;
+    let accounts = || charters.iter().map(|signed| signed.document.terms.account);
+    if let Some(other) = accounts().find(|other| other != account) {
+        faults.push(Fault::CharterAccount(other));
     }
     let stranger = |signed: &Signed<Charter>| {
         signed.signatures.keys().any(|party| signed.document.terms.party(party).is_none())
     };
-    if history.iter().chain([charter]).any(stranger) {
+    if charters.iter().any(stranger) {
         faults.push(Fault::CharterSignatures);
     }
-    if expect.charter.is_some_and(|own| own.document != charter.document) {
+    // Each names the one before it: who knows the last one knows them all.
+    let current = charters.last().map(|signed| &signed.document);
+    if expect.charter.is_some_and(|own| Some(&own.document) != current) {
         faults.push(Fault::CharterForeign);
     }
-    let lineage = Lineage::new(history.iter().chain([charter]).cloned().collect());
-    lineage.map_err(|error| faults.push(error.into())).ok()
 }
 
-fn about_statements(certificate: &Certificate, expect: &Expect<'_>, faults: &mut Vec<Fault>) {
-    let Certificate { statements, charter, missing, issued_at, .. } = certificate;
+fn about_statements(
+    certificate: &Certificate,
+    charter: &Charter,
+    expect: &Expect<'_>,
+    faults: &mut Vec<Fault>,
+) {
+    let Certificate { statements, missing, issued_at, .. } = certificate;
     for signed in statements {
-        if let Err(fault) = about_statement(certificate, signed) {
+        if let Err(fault) = about_statement(certificate, charter, signed) {
             faults.push(Fault::Statement { party: signed.document.party.clone(), fault });
         }
     }
@@ -145,14 +149,17 @@ fn about_statements(certificate: &Certificate, expect: &Expect<'_>, faults: &mut
     if let Some(own) = expect.statement.filter(|own| !statements.contains(own)) {
         faults.push(Fault::OwnWord(own.document.party.clone()));
     }
-    if *missing != unheard(&charter.document, statements, *issued_at) {
+    if *missing != unheard(charter, statements, *issued_at) {
         faults.push(Fault::Missing);
     }
 }
 
-fn about_statement(certificate: &Certificate, signed: &Signed<Statement>) -> Result<(), StatementFault> {
+fn about_statement(
+    certificate: &Certificate,
+    charter: &Charter,
+    signed: &Signed<Statement>,
+) -> Result<(), StatementFault> {
     let Statement { account, party, charter: under, epoch, issued_at, .. } = &signed.document;
-    let charter = &certificate.charter.document;
     let (_, card) = charter.terms.party(party).ok_or(StatementFault::Party)?;
     if *account != certificate.account || *under != charter.digest() || *epoch != charter.epoch {
         return Err(StatementFault::Subject);

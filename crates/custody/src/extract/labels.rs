@@ -17,13 +17,13 @@ impl Labels {
         let mut labels = Self(Vec::new());
         let mut names = Names::taken(reserved.iter().copied());
         for terms in terms {
-            let coming = terms.parties.iter().filter(|card| labels.of(&card.identity).is_none());
-            let (own, other): (Vec<&Card>, Vec<&Card>) =
-                coming.partition(|card| names.take(card.party.as_str()));
-            labels.0.extend(own.into_iter().map(|card| (card.identity, card.party.to_string())));
-            labels.0.extend(
-                other.into_iter().map(|card| (card.identity, names.next(&short(card.party.as_str())))),
-            );
+            for Card { party, identity, .. } in &terms.parties {
+                if labels.of(identity).is_none() {
+                    let own = names.take(party.as_str()).then(|| party.to_string());
+                    let label = own.unwrap_or_else(|| names.next(&short(party.as_str())));
+                    labels.0.push((*identity, label));
+                }
+            }
         }
         labels
     }

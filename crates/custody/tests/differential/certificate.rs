@@ -5,7 +5,7 @@ use cohold_model::canonical::digest;
 use cohold_model::{Digest, IdentitySecret};
 use serde_json::{Value, json};
 
-use crate::account::{Account, NOW, enterprise, personal, shared};
+use crate::account::{Account, NOW, enterprise, moved, personal, recovered, shared};
 use crate::checker::Checker;
 
 const TAG: &str = "cohold/certificate/v1";
@@ -22,13 +22,13 @@ fn document(account: &Account) -> Value {
     let mut evaluation = serde_json::to_value(evaluate(&model).expect("a small model")).expect("JSON");
     evaluation["powers"]["move"][0]["trace"] = json!(["another sentence: traces are for people"]);
     json!({
-        "version": 1,
+        "version": 2,
         "account": account.charter().terms.account,
         "number": 1,
         "previous": null,
         "issued_at": NOW,
         "issuer": issuer().public(),
-        "charter": account.sign(account.charter()),
+        "charters": account.lineage().charters().collect::<Vec<_>>(),
         "statements": statements,
         "declared": {},
         "missing": [],
@@ -59,7 +59,8 @@ fn refused(checker: &mut Checker, file: &str, says: &str) {
 #[test]
 fn certificates_hold() {
     let mut checker = Checker::start();
-    for account in [personal(), shared(), enterprise()] {
+    let past = recovered(&personal());
+    for account in [personal(), shared(), enterprise(), past.clone(), moved(&past), crowded()] {
         let document = document(&account);
         let answer = checker.ask(&signed(&document));
         assert_eq!((&answer["ok"], &answer["kind"]), (&json!(true), &json!("certificate")), "{answer}");
@@ -72,15 +73,83 @@ fn certificates_hold() {
     }
 }
 
-/// The very file that the first implementation pins as its format.
+/// Names that are taken twice and three times, too long for a number, or those of numbered ones.
+fn crowded() -> Account {
+    let mut first = personal();
+    for (party, name) in first.parties.iter_mut().zip(["a-party-with-a-name-of-32-letters", "twin", "twin-2"])
+    {
+        party.name = name.get(..32).unwrap_or(name);
+    }
+    first.approvers = vec![first.parties[0].name];
+    let mut second = first.clone().after(&first);
+    let mut third = second.clone();
+    for (account, seed) in [(&mut second, 30), (&mut third, 40)] {
+        for (seed, party) in (seed..).zip(&mut account.parties) {
+            party.seed = Some(seed);
+        }
+    }
+    third.entities[1] = ("beta", cohold_model::account::Role::Provider);
+    third.parties[2].entity = "beta";
+    third.after(&second)
+}
+
+/// The very files that the first implementation pins as its format.
 #[test]
-fn the_pinned_certificate_holds() {
-    let file = include_str!("../extract/personal.certificate.json").trim_end();
-    let answer = Checker::start().ask(file);
-    assert_eq!((&answer["ok"], &answer["kind"]), (&json!(true), &json!("certificate")), "{answer}");
-    let certificate: Value = serde_json::from_str(file).expect("JSON");
-    assert_eq!(answer["number"], certificate["document"]["number"]);
-    assert_eq!(answer["silent"], certificate["document"]["missing"]);
+fn the_pinned_certificates_hold() {
+    let mut checker = Checker::start();
+    let files = [
+        include_str!("../extract/personal.certificate.json"),
+        include_str!("../extract/reshared.certificate.json"),
+    ];
+    for file in files.map(str::trim_end) {
+        let answer = checker.ask(file);
+        assert_eq!((&answer["ok"], &answer["kind"]), (&json!(true), &json!("certificate")), "{answer}");
+        let certificate: Value = serde_json::from_str(file).expect("JSON");
+        assert_eq!(answer["number"], certificate["document"]["number"]);
+        assert_eq!(answer["silent"], certificate["document"]["missing"]);
+    }
+}
+
+/// The past as a hostile server would like it: left out, in disorder, put in the place of the present, made up.
+#[test]
+fn the_past_cannot_be_hidden() {
+    let mut checker = Checker::start();
+    let first = personal();
+    let second = recovered(&first);
+    let third = moved(&second);
+    let document = document(&third);
+    let [one, two, three] = <[Value; 3]>::try_from(document["charters"].as_array().expect("a list").clone())
+        .expect("three charters");
+    let mut hidden = |charters: &[&Value], says: &str| {
+        refused(&mut checker, &signed(&changed(&document, &json!({ "charters": charters }))), says);
+    };
+    let follows =
+        |position: u8| format!("document.charters[{position}] is of another account or does not follow");
+    hidden(&[], "document.charters is no list of 1-64");
+    hidden(&[&two, &three], &follows(0));
+    hidden(&[&three], &follows(0));
+    hidden(&[&one, &three], &follows(1));
+    hidden(&[&two, &one, &three], &follows(0));
+    hidden(&[&one, &one, &two, &three], &follows(1));
+    hidden(&[&json!(first.forged()), &two, &three], &follows(1));
+    hidden(&[&one, &json!(second.forged()), &three], &follows(2));
+    let mut bent = two.clone();
+    bent["document"]["terms"]["threshold"] = json!(3);
+    hidden(&[&one, &bent, &three], "has not signed this charter");
+    let said = "is of another account, charter or epoch";
+    let forged = json!(third.forged());
+    hidden(&[&one, &two, &forged], "has not signed this statement");
+    let next = third.clone().after(&third);
+    hidden(&[&one, &two, &three, &json!(next.sign(next.charter()))], said);
+    hidden(&[&one, &two], "`cosigner` has not signed this statement");
+    // Whose the places are: those of the former provider, and of the one that has its name now.
+    let account = moved(&first);
+    for (atom, owner) in [("cosigner", "acme"), ("cosigner-2", "beta"), ("device", "ana")] {
+        let mut document = self::document(&account);
+        document["model"]["atoms"][atom]["entity"] = json!(if owner == "ana" { "acme" } else { "ana" });
+        document["evaluation"] = result(&document["model"]);
+        refused(&mut checker, &signed(&document), &format!("`{atom}` is not of `{owner}` in it"));
+    }
 }
 
 /// The document with some fields replaced.
@@ -113,12 +182,16 @@ fn nothing_that_was_changed_holds() {
         }
         refused(&mut checker, &signed(&document), says);
     };
-    at("/version", json!(2), "document.version is not like 1,1");
+    at("/version", json!(1), "document.version is not like 2,2");
     at("/number", json!(2), "document.previous");
     at("/issuer", json!(account.secret(0).public()), "`issuer` has not signed");
-    at("/account", json!("acc_ffffffffffffffffffffffffffffffff"), "another account");
-    at("/charter/signatures/cosigner", json!(zeros), "`cosigner` has not signed this charter");
-    at("/charter/document/terms/threshold", json!(3), "has not signed this charter");
+    at(
+        "/account",
+        json!("acc_ffffffffffffffffffffffffffffffff"),
+        "document.charters[0] is of another account",
+    );
+    at("/charters/0/signatures/cosigner", json!(zeros), "`cosigner` has not signed this charter");
+    at("/charters/0/document/terms/threshold", json!(3), "has not signed this charter");
     at("/statements/1/signatures/device", json!(zeros), "`device` has not signed this statement");
     at("/statements/0/document/sealing", json!("passphrase"), "has not signed this statement");
     at("/statements/0/document/expires_at", json!(NOW * 2), "has not signed this statement");
@@ -130,8 +203,8 @@ fn nothing_that_was_changed_holds() {
     at("/issued_at", json!(NOW + 24 * 3600), "document.missing is not who gave");
     at("/issued_at", json!(NOW - 2 * 3600), "document.missing is not");
     at("/model/account", json!("acc_ffffffffffffffffffffffffffffffff"), "another account");
-    at("/model/entities/acme/role", json!("user"), "is not provider in the model");
-    at("/model/entities/zoe", json!({"role": "user"}), "is no user in the charter");
+    at("/model/entities/acme/role", json!("user"), "`acme` changed role");
+    at("/model/entities/zoe", json!({"role": "user"}), "`zoe` changed role");
     at("/model/atoms/cosigner/entity", json!("ana"), "`cosigner` is not of `acme` in it");
     at("/model/rules/0/after_seconds", json!(1), "is not what the model gives");
     at("/model/rules/0/colour", json!(1), "unknown field `colour`");
@@ -142,11 +215,8 @@ fn nothing_that_was_changed_holds() {
     at("/colour", json!("green"), "unknown field `colour`");
 
     let mut as_text = |file: String, says: &str| refused(&mut checker, &file, says);
-    as_text(good.replacen("\"version\":1", "\"version\": 1", 1), "not canonical");
-    as_text(
-        good.replacen("\"version\":1", "\"version\":1,\"version\":1", 1),
-        "the key \"version\" stands twice",
-    );
+    as_text(good.replacen("\"number\":1", "\"number\": 1", 1), "not canonical");
+    as_text(good.replacen("\"number\":1", "\"number\":1,\"number\":1", 1), "the key \"number\" stands twice");
     as_text(good.replacen("\"number\":1", "\"number\":1.0", 1), "1.0 is no whole number");
     as_text(format!("{good} "), "not canonical");
     as_text(good[..good.len() - 2].to_owned(), "JSON at position");

@@ -1,9 +1,6 @@
 // A file on a line in, the second checker's answer on a line out. What is no refusal is a bug in it.
-import { webcrypto } from "node:crypto";
 import { createInterface } from "node:readline";
 import { inspect } from "../../../../checker/dist/certificate.js";
-
-globalThis.crypto ??= webcrypto; // Node 18 has it only there.
 
 const failed = error => {
   const code = error.constructor === Error || error instanceof SyntaxError ? "refused" : "bug";

@@ -148,6 +148,22 @@ pub(crate) fn enterprise() -> Account {
     .declared_own()
 }
 
+/// Ana's device and recovery share are lost and replaced under the same names.
+pub(crate) fn recovered(old: &Account) -> Account {
+    let mut account = old.clone().after(old);
+    account.parties[0] = device("ana").seed(11);
+    account.parties[1] = recovery("ana").seed(12);
+    account
+}
+
+/// The co-signer of acme makes place for one of beta, under the same name.
+pub(crate) fn moved(old: &Account) -> Account {
+    let mut account = old.clone().after(old);
+    account.entities[1] = ("beta", Role::Provider);
+    account.parties[2] = node("cosigner", "beta", vec![ether(Some(5))]).seed(13);
+    account
+}
+
 impl Account {
     /// The same, with every node declared to be administered and backed up by its own entity alone.
     pub(crate) fn declared_own(mut self) -> Self {
@@ -168,6 +184,15 @@ impl Account {
     pub(crate) fn after(mut self, old: &Self) -> Self {
         self.before = old.lineage().charters().cloned().collect();
         self
+    }
+
+    /// A charter that a hostile server made with keys of its own, in the place of this account's.
+    pub(crate) fn forged(&self) -> Signed<Charter> {
+        let mut forged = self.clone();
+        for (position, party) in (200_u8..).zip(&mut forged.parties) {
+            party.seed = Some(position);
+        }
+        forged.sign(forged.charter())
     }
 
     pub(crate) fn charter(&self) -> Charter {

@@ -5,10 +5,11 @@ use cohold_custody::certificate::{
 };
 use cohold_custody::declared::{Declared, Operator};
 use cohold_custody::{Class, evaluate};
+use cohold_model::charter::Charter;
 use cohold_model::statement::Sealing;
-use cohold_model::{Document as _, IdentitySecret, Signed};
+use cohold_model::{Document as _, IdentitySecret, Lineage, Signed};
 
-use crate::account::{Account, NOW, enterprise, ether, golden, personal};
+use crate::account::{Account, NOW, enterprise, ether, golden, moved, personal, recovered};
 
 fn server() -> IdentitySecret {
     IdentitySecret::from_seed(&mut [99; 32])
@@ -76,6 +77,78 @@ fn the_format_is_pinned() {
     assert_eq!(verified.certificate.missing, ["recovery".parse().expect("a name")]);
 }
 
+/// As above, of an account that lost its device and its recovery file, and then changed its provider: the
+/// second checker reads this one as well.
+#[test]
+fn the_format_with_a_past_is_pinned() {
+    let (_, bytes) = issue(&moved(&recovered(&personal())), None, NOW);
+    let text = String::from_utf8(bytes).expect("text") + "\n";
+    golden("reshared.certificate.json", text.clone());
+    let Certificate { charters, model, .. } = verify(text.as_bytes(), &now()).expect("it holds").certificate;
+    assert_eq!(charters.len(), 3);
+    for (atom, entity) in
+        [("acme-left", "acme"), ("ana-left", "ana"), ("cosigner-2", "beta"), ("device-2", "ana")]
+    {
+        assert_eq!(model.atoms()[atom].entity.as_deref(), Some(entity), "{atom}");
+    }
+}
+
+/// A server that has only keys of its own cannot show another past, nor the past as the present.
+#[test]
+fn the_past_cannot_be_hidden() {
+    let first = personal();
+    let second = recovered(&first);
+    let third = moved(&second);
+    let own = third.sign(third.charter());
+    let device = Expect { charter: Some(&own), ..now() };
+    let hidden = |change: &dyn Fn(&mut Vec<Signed<Charter>>), part: &str| {
+        // Model and result are those that what is left would give.
+        let bytes = resigned(&third, |it| change(&mut it.charters));
+        refused(&bytes, &device, part);
+        refused(&bytes, &now(), part);
+    };
+    hidden(&Vec::clear, "an account has a charter");
+    hidden(&|all| drop(all.remove(0)), "the first charter that was given has version 2 and epoch 2");
+    hidden(&|all| drop(all.drain(..2)), "the first charter that was given has version 3 and epoch 3");
+    hidden(&|all| drop(all.remove(1)), "its version is another");
+    hidden(&|all| all.swap(0, 1), "the first charter that was given has version 2");
+    hidden(&|all| all.swap(1, 2), "its version is another");
+    hidden(&|all| all.insert(1, all[0].clone()), "its version is another");
+    hidden(&|all| all[0] = first.forged(), "its predecessor is another");
+    hidden(&|all| all[1] = second.forged(), "its predecessor is another");
+    hidden(&|all| all[1].document.terms.threshold = 3, "has not signed this charter");
+    hidden(&|all| all[0].signatures = all[1].signatures.clone(), "has not signed this charter");
+    let unrelated = enterprise();
+    hidden(&|all| all[0] = unrelated.sign(unrelated.charter()), "its predecessor is another");
+    // Handed over to parties of the server's, who signed it all: what follows is not what this device keeps,
+    // and what is put in its place is not what the parties spoke under.
+    let next = third.clone().after(&third);
+    hidden(&|all| all.push(next.forged()), "is about another account, charter or epoch");
+    hidden(&|all| all[2] = third.forged(), "is about another account, charter or epoch");
+    hidden(&|all| drop(all.pop()), "is about another account, charter or epoch");
+    // The same with what it would give, without anybody's word.
+    let (of_old, of_new) = (issue(&second, None, NOW).1, forged_account(&next));
+    for bytes in [of_old, of_new] {
+        refused(&bytes, &device, "not the one that this device keeps");
+    }
+    // The true one, shown again under a number that was.
+    let (one, _) = issue(&third, None, NOW - 60);
+    let (two, bytes) = issue(&third, Some(Link::of(&one.document)), NOW);
+    let known = Expect { previous: Some(Link::of(&two.document)), ..device.clone() };
+    refused(&bytes, &known, "number 2 and does not follow number 2");
+    let old = resigned(&third, |it| (it.number, it.previous) = (1, None));
+    refused(&old, &known, "number 1 and does not follow number 2");
+}
+
+/// Everything as it would be if the server's own parties had come after those of the account.
+fn forged_account(account: &Account) -> Vec<u8> {
+    let charters = account.before.iter().cloned().chain([account.forged()]).collect();
+    let lineage = Lineage::new(charters).expect("well formed");
+    let draft =
+        Draft::new(&lineage, Vec::new(), Declared::default(), server().public(), NOW).expect("a draft");
+    draft.issue(None, &server()).expect("a certificate").1
+}
+
 #[test]
 fn certificates_follow_one_another() {
     let account = personal();
@@ -108,7 +181,7 @@ fn a_hostile_issuer_is_caught() {
     let check = |change: &dyn Fn(&mut Certificate), part: &str| {
         refused(&resigned(&account, |it| change(it)), &now(), part);
     };
-    check(&|it| it.version = 2, "version 2");
+    check(&|it| it.version = 1, "version 1 of certificates is not understood");
     check(&|it| it.account = "acc_ff0102030405060708090a0b0c0d0e0f".parse().expect("an id"), "account");
     // a better class, a coalition less, another proof
     check(&|it| it.evaluation.class = Class::NonCustodial, "/document/evaluation/class");
@@ -141,11 +214,11 @@ fn a_hostile_issuer_is_caught() {
     check(&|it| it.statements.swap(0, 1), "in the order of their names");
     check(&|it| it.statements[0].signatures.clear(), "`cosigner` is not signed");
     // the charter
-    let unsigned = |it: &mut Certificate| drop(it.charter.signatures.pop_first());
+    let unsigned = |it: &mut Certificate| drop(it.charters[0].signatures.pop_first());
     check(&unsigned, "`cosigner` has not signed this charter");
     let foreign = |it: &mut Certificate| {
-        let own = it.charter.signatures.values().next().copied().expect("signed");
-        it.charter.signatures.insert("stranger".parse().expect("a name"), own);
+        let own = it.charters[0].signatures.values().next().copied().expect("signed");
+        it.charters[0].signatures.insert("stranger".parse().expect("a name"), own);
     };
     check(&foreign, "somebody who is no party");
     // not the issuer's own signature

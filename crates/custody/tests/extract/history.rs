@@ -8,23 +8,9 @@ use cohold_custody::{Class, Evidence, difference, sheet};
 use cohold_model::Epoch;
 use cohold_model::account::Role;
 
-use crate::account::{Account, device, ether, golden, node, party, personal, recovery, solid, verdict};
-
-/// Ana's device and recovery share are lost and replaced under the same names.
-fn recovered(old: &Account) -> Account {
-    let mut account = old.clone().after(old);
-    account.parties[0] = device("ana").seed(11);
-    account.parties[1] = recovery("ana").seed(12);
-    account
-}
-
-/// The co-signer of acme makes place for one of beta, under the same name.
-fn moved(old: &Account) -> Account {
-    let mut account = old.clone().after(old);
-    account.entities[1] = ("beta", Role::Provider);
-    account.parties[2] = node("cosigner", "beta", vec![ether(Some(5))]).seed(13);
-    account
-}
+use crate::account::{
+    Account, device, ether, golden, moved, node, party, personal, recovered, recovery, solid, verdict,
+};
 
 fn guarded() -> Account {
     let mut account = personal();
