@@ -195,10 +195,10 @@ impl Runtime {
     fn reshare_wait(&self, accepted: &Accepted, charter: &Charter) -> Result<(), Refusal> {
         let (Some(book), Some(by)) = (self.keeper.rulebook(), accepted.consenter()) else { return Ok(()) };
         let rules = book.in_force(charter.terms.account)?;
-        wait::check_joins(&rules)?;
+        let delay = wait::check_joins(&rules)?;
         let now = crate::now();
         let notice = book.asked(charter, by, now)?;
-        wait::check_waited(&rules, &notice, now)
+        wait::check_waited(delay, &notice, now)
     }
 
     /// Makes sure that this party never signs, and says so; where it may have signed, or was only to deal,

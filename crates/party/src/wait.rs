@@ -20,40 +20,39 @@ pub struct Notice {
     pub vetoed_by: Option<PartyName>,
 }
 
-/// Refuses a resharing that the rules do not let this party join in at all, before anything is noted.
-pub fn check_joins(rules: &Rules) -> Result<(), Refusal> {
-    match rules.resharing_delay() {
-        Some(_) => Ok(()),
-        None => Err(Refusal::new(
+/// How many seconds this party waits before it joins in somebody's resharing; a refusal, before anything is
+/// noted, where its rules do not let it join in any.
+pub fn check_joins(rules: &Rules) -> Result<u64, Refusal> {
+    rules.resharing_delay().ok_or_else(|| {
+        Refusal::new(
             Code::Rules,
             "this party joins in no resharing that changes who is in the account: let others deal, or have its \
              operator add `[resharing]` to its rules and consent to that",
-        )),
-    }
+        )
+    })
 }
 
 /// Whether the wait is over, and nobody objected.
-pub fn check_waited(rules: &Rules, notice: &Notice, now: u64) -> Result<(), Refusal> {
-    check_joins(rules)?;
-    if let Some(by) = &notice.vetoed_by {
+pub fn check_waited(delay_seconds: u64, notice: &Notice, now: u64) -> Result<(), Refusal> {
+    let Notice { by, since, vetoed_by } = notice;
+    if let Some(objector) = vetoed_by {
         let message = format!(
-            "`{by}` objected to what `{}` asked for: under this charter this party does not join in it",
-            notice.by
+            "`{objector}` objected to what `{by}` asked for: under this charter this party does not join in it"
         );
         return Err(Refusal::new(Code::Change, message));
     }
-    match joins_at(rules, notice) {
-        Some(at) if at <= now => Ok(()),
-        at => Err(Refusal::new(
-            Code::Change,
-            format!(
-                "this party joins at {} seconds since 1970, in {} seconds, unless a party of the user's objects: \
-                 ask again then",
-                at.unwrap_or_default(),
-                at.unwrap_or_default().saturating_sub(now)
-            ),
-        )),
+    let at = since.saturating_add(delay_seconds);
+    if at <= now {
+        return Ok(());
     }
+    let left = at.saturating_sub(now);
+    Err(Refusal::new(
+        Code::Change,
+        format!(
+            "this party joins at {at} seconds since 1970, in {left} seconds, unless a party of the user's objects: \
+             ask again then"
+        ),
+    ))
 }
 
 /// When a party joins, in seconds since 1970.

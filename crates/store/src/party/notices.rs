@@ -1,7 +1,7 @@
 //! Who has asked this party to join in a resharing, since when, and who objected.
 
 use cohold_model::{AccountId, Digest, PartyName};
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::{PartyStore, column};
 use crate::crash_point;
@@ -39,20 +39,22 @@ impl PartyStore {
         asked_by: &PartyName,
         now: u64,
     ) -> Result<NoticeRow, StoreError> {
-        let known = self.notice_list(account, charter)?.into_iter().find(|row| row.asked_by == *asked_by);
-        if let Some(row) = known {
-            return Ok(row);
-        }
-        crash_point!("party.notice.before");
-        self.database.write(|tx| {
+        let row = self.database.write(|tx| {
+            crash_point!("party.notice.before");
             tx.execute(
                 "INSERT INTO notices VALUES (?1, ?2, ?3, ?4, NULL) ON CONFLICT DO NOTHING",
                 params![account.to_string(), column(charter), asked_by.as_str(), seconds(now)],
             )?;
-            Ok::<_, Fail<StoreError>>(())
+            // In the same transaction: an objection may have come first.
+            let sql = "SELECT asked_by, since, vetoed_by FROM notices
+                       WHERE account = ?1 AND charter = ?2 AND asked_by = ?3";
+            let mut query = tx.prepare_cached(sql)?;
+            let mut rows = query.query(params![account.to_string(), column(charter), asked_by.as_str()])?;
+            let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            notice_row(row)
         })?;
         crash_point!("party.notice.after");
-        Ok(NoticeRow { asked_by: asked_by.clone(), since: now, vetoed_by: None })
+        Ok(row)
     }
 
     /// Notes an objection to what somebody asked for, also to what it has not asked for yet.
@@ -89,16 +91,18 @@ impl PartyStore {
             let mut rows = query.query(params![account.to_string(), column(charter)])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                found.push(NoticeRow {
-                    asked_by: parse("notices", &row.get::<_, String>("asked_by")?)?,
-                    since: u64::try_from(row.get::<_, i64>("since")?).unwrap_or_default(),
-                    vetoed_by: row
-                        .get::<_, Option<String>>("vetoed_by")?
-                        .map(|name| parse("notices", &name))
-                        .transpose()?,
-                });
+                found.push(notice_row(row)?);
             }
             Ok(found)
         })
     }
+}
+
+fn notice_row(row: &Row<'_>) -> Result<NoticeRow, Fail<StoreError>> {
+    let vetoed_by: Option<String> = row.get("vetoed_by")?;
+    Ok(NoticeRow {
+        asked_by: parse("notices", &row.get::<_, String>("asked_by")?)?,
+        since: u64::try_from(row.get::<_, i64>("since")?).unwrap_or_default(),
+        vetoed_by: vetoed_by.map(|name| parse("notices", &name)).transpose()?,
+    })
 }
