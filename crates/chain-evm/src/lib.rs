@@ -24,6 +24,6 @@ pub use decode::{Decoded, decode};
 pub use effect::Effect;
 pub use matches::matches;
 pub use message::{message_digest, message_signature, message_signer};
-pub use plan::{Facts, plan};
+pub use plan::{Facts, GAS_TRANSFER, plan};
 pub use token::{Symbol, Token, TokenBook};
 pub use words::describe;

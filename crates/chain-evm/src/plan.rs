@@ -6,7 +6,7 @@ use crate::decode::{Decoded, GAS_LIMIT_MAX};
 use crate::effect::{Effect, IntentError};
 
 /// What a transfer of the chain's coin to an account without code costs (Yellow Paper, appendix G).
-const GAS_TRANSFER: u64 = 21_000;
+pub const GAS_TRANSFER: u64 = 21_000;
 
 /// What a write costs more if the receiver's token balance has become zero since the estimate:
 /// 20,000 for a new storage slot instead of 2,900 (EIP-2200 with EIP-2929).

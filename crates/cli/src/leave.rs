@@ -135,26 +135,13 @@ fn locals(home: &Home, device: &Device, charter: &Charter, args: &SendArgs) -> a
     let key = device.keeper.open(&kept).map_err(|e| anyhow::anyhow!("{e}"))?;
     let mut locals = vec![Local { index, keys: Arc::clone(&device.keys), share: Arc::clone(&key.share) }];
     for path in &args.recovery {
-        let (public, Opened { keys, share }) =
-            recovery::open(path, args.recovery_passphrase_file.as_deref())?;
-        let place = path.display();
-        let wrong = |message| Failure::error(Exit::Usage, "wrong-recovery-file", message);
-        if public.account != charter.terms.account {
-            return Err(wrong(format!("`{place}` belongs to account {}", public.account)));
-        }
-        if public.charter != charter.digest() {
-            return Err(wrong(recovery::of_another_epoch(&place.to_string(), &public, charter)));
-        }
-        let (index, card) =
-            charter.terms.party(&public.party).context("the recovery share is not in the charter")?;
-        anyhow::ensure!(
-            card.identity == keys.identity(),
-            "`{place}` is not the share that the charter names"
-        );
+        let (index, card, Opened { keys, share }) =
+            recovery::open_under(path, args.recovery_passphrase_file.as_deref(), charter)?;
         if locals.iter().any(|local| local.index == index) {
-            return Err(wrong(format!("`{place}` holds a share that is given already")));
+            let message = format!("`{}` holds a share that is given already", path.display());
+            return Err(Failure::error(Exit::Usage, "wrong-recovery-file", message));
         }
-        recovery_opened(home, public.account, &public.party);
+        recovery_opened(home, charter.terms.account, &card.party);
         locals.push(Local { index, keys: Arc::new(keys), share: Arc::new(share) });
     }
     let threshold = usize::from(charter.terms.threshold);

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::account::address;
 use crate::home::{DEVICE, Home};
 use crate::output::{Failure, Output};
-use crate::recovery::finish_all;
+use crate::recovery::{finish_all, has_unfinished};
 
 /// The most folders of recovery files that are remembered.
 const FOLDERS_MAX: usize = 100;
@@ -77,16 +77,20 @@ async fn take_up_epochs(output: Output, home: &Home, store: &PartyStore) -> anyh
 
 /// Gives recovery files whose charter is in force by now their final names.
 pub(crate) fn finish_files(home: &Home) -> anyhow::Result<()> {
+    let folders: Vec<_> = folders(home).into_iter().filter(|folder| has_unfinished(folder)).collect();
+    if folders.is_empty() {
+        return Ok(());
+    }
     let accounts: Vec<Charter> = home.accounts()?.into_iter().map(|charter| charter.document).collect();
-    folders(home).iter().for_each(|folder| finish_all(folder, &accounts));
+    folders.iter().for_each(|folder| finish_all(folder, &accounts));
     Ok(())
 }
 
 /// `cohold account list`. Accounts that are not in force have an address as well, which nobody should
 /// send to: a party of theirs may have no share.
 pub(crate) fn list(output: Output, home: &Home, all: bool) -> anyhow::Result<()> {
+    finish_files(home)?;
     let accounts: Vec<Charter> = home.accounts()?.into_iter().map(|charter| charter.document).collect();
-    folders(home).iter().for_each(|folder| finish_all(folder, &accounts));
     let path = home.path("device.sqlite");
     let pending = if path.exists() { PartyStore::open(&path)?.account_pending()? } else { Vec::new() };
     if !all && !pending.is_empty() {

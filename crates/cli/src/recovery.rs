@@ -166,10 +166,7 @@ impl Keeper for RecoveryKeeper {
     }
 
     fn reserve(&self, _: &Reservation, _now: u64) -> Result<(), Refusal> {
-        Err(Refusal::new(
-            Code::Unavailable,
-            "a recovery share is asleep: use its file with `cohold send --recovery`",
-        ))
+        Err(asleep())
     }
 
     fn open(&self, kept: &Kept) -> Result<Arc<OpenedKey>, KeepError> {
@@ -278,12 +275,21 @@ fn finish(folder: &Path, charter: &Charter, party: &PartyName) -> std::io::Resul
     if from.exists() { std::fs::rename(from, to) } else { Ok(()) }
 }
 
+/// Whether there are files whose charter is not known to be in force.
+pub(crate) fn has_unfinished(folder: &Path) -> bool {
+    unfinished(folder).next().is_some()
+}
+
+fn unfinished(folder: &Path) -> impl Iterator<Item = String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.ends_with(UNFINISHED))
+}
+
 /// Files of accounts whose making was cut off: those of accounts in force get their final name; the
 /// others stay, marked, until their account is known to be given up.
 pub(crate) fn finish_all(folder: &Path, active: &[Charter]) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let unfinished = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    for name in unfinished.filter(|name| name.ends_with(UNFINISHED)) {
+    for name in unfinished(folder) {
         let Ok(file) = read(&folder.join(&name)) else { continue };
         let (of, party) = (file.public().charter, &file.public().party);
         // Of several tries at an epoch, one at most is in force; the file says of which it is.
@@ -293,6 +299,11 @@ pub(crate) fn finish_all(folder: &Path, active: &[Charter]) {
             tracing::warn!(%error, "a recovery file keeps its unfinished name");
         }
     }
+}
+
+/// Why a recovery party takes no orders.
+pub(crate) fn asleep() -> Refusal {
+    Refusal::new(Code::Unavailable, "a recovery share is asleep: use its file with `cohold send --recovery`")
 }
 
 /// What to say of a file that was not made under the charter in force.
@@ -313,6 +324,29 @@ pub(crate) fn open(path: &Path, passphrase_file: Option<&Path>) -> anyhow::Resul
     let passphrase = Passphrase::entered(String::clone(&text))?;
     let opened = open_with(&file, &passphrase)?;
     Ok((file.public().clone(), opened))
+}
+
+/// Reads and opens a file that is to sign or to deal under this charter, and tells which party it is.
+pub(crate) fn open_under(
+    path: &Path,
+    passphrase_file: Option<&Path>,
+    charter: &Charter,
+) -> anyhow::Result<(PartyIndex, Card, Opened)> {
+    let (public, opened) = open(path, passphrase_file)?;
+    let place = path.display();
+    let wrong = |message| Failure::error(Exit::Usage, "wrong-recovery-file", message);
+    if public.account != charter.terms.account {
+        return Err(wrong(format!("`{place}` belongs to account {}", public.account)));
+    }
+    if public.charter != charter.digest() {
+        return Err(wrong(of_another_epoch(&place.to_string(), &public, charter)));
+    }
+    let named =
+        charter.terms.party(&public.party).filter(|(_, card)| card.identity == opened.keys.identity());
+    match named {
+        Some((index, card)) => Ok((index, card.clone(), opened)),
+        None => Err(wrong(format!("`{place}` is not the share that the charter names"))),
+    }
 }
 
 /// Opens a recovery file with its passphrase.

@@ -9,19 +9,17 @@ use cohold_model::handover::Handover;
 use cohold_model::ids::PartyIndex;
 use cohold_model::reshare::Abandonment;
 use cohold_model::statement::Sealing;
-use cohold_model::{AccountId, Digest, Document as _, Hashed, SessionId, Signed};
+use cohold_model::{AccountId, Digest, Hashed, SessionId, Signed};
 use cohold_mpc::PartyKeys;
 use cohold_mpc_ecdsa::Share;
 use cohold_node::epochs::{Epochs, Said};
 use cohold_node::keeper::{KeepError, Keeper, Kept, OpenedKey};
 use cohold_party::Refusal;
 use cohold_party::create::Made;
-use cohold_party::refusal::Code;
 use cohold_party::reshare::{Accepted, Prepared};
 use cohold_party::verify::Reservation;
 use cohold_party::wire::ReshareOrder;
 
-use crate::output::{Exit, Failure};
 use crate::recovery::{self, Opened};
 
 /// A recovery party that deals. It holds nothing afterwards: its file is of a past epoch then.
@@ -40,25 +38,9 @@ impl Sleeper {
         passphrase_file: Option<&Path>,
         charter: &Charter,
     ) -> anyhow::Result<Arc<Self>> {
-        let (public, Opened { keys, share }) = recovery::open(path, passphrase_file)?;
-        let place = path.display();
-        let wrong = |message| Failure::error(Exit::Failed, "wrong-recovery-file", message);
-        if public.account != charter.terms.account {
-            return Err(wrong(format!("`{place}` belongs to account {}", public.account)));
-        }
-        if public.charter != charter.digest() {
-            return Err(wrong(recovery::of_another_epoch(&place.to_string(), &public, charter)));
-        }
-        let card = charter.terms.party(&public.party).map(|(_, card)| card.clone());
-        match card.filter(|card| card.identity == keys.identity()) {
-            Some(card) => Ok(Arc::new(Self {
-                charter: Arc::new(Hashed::new(charter.clone())),
-                share: Arc::new(share),
-                card,
-                keys: Arc::new(keys),
-            })),
-            None => Err(wrong(format!("`{place}` is not the share that the charter names"))),
-        }
+        let (_, card, Opened { keys, share }) = recovery::open_under(path, passphrase_file, charter)?;
+        let charter = Arc::new(Hashed::new(charter.clone()));
+        Ok(Arc::new(Self { charter, share: Arc::new(share), card, keys: Arc::new(keys) }))
     }
 }
 
@@ -95,10 +77,7 @@ impl Keeper for Sleeper {
     }
 
     fn reserve(&self, _: &Reservation, _now: u64) -> Result<(), Refusal> {
-        Err(Refusal::new(
-            Code::Unavailable,
-            "a recovery share is asleep: use its file with `cohold send --recovery`",
-        ))
+        Err(recovery::asleep())
     }
 
     fn open(&self, kept: &Kept) -> Result<Arc<OpenedKey>, KeepError> {

@@ -2,6 +2,7 @@
 //! Secret, but no asset: it can be made again from shares alone.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use cohold_model::canonical::Digest;
 use cohold_model::ids::PartyIndex;
@@ -12,6 +13,7 @@ use k256::Secp256k1;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::engine::assemble;
 use crate::share::Share;
 
 /// The version that [`Auxiliary::to_secret_bytes`] writes. Older ones stay readable for ever.
@@ -26,6 +28,9 @@ pub struct Auxiliary {
     index: PartyIndex,
     key: [u8; 32],
     pairs: BTreeMap<PartyIndex, Pair>,
+    /// The engine's party with these pairs, once it was needed: it is a copy of them all.
+    #[serde(skip)]
+    assembled: OnceLock<Arc<Party>>,
 }
 
 /// What is kept with one peer. All parts wipe themselves on drop.
@@ -55,7 +60,7 @@ pub enum AuxiliaryError {
 
 impl Auxiliary {
     pub(crate) fn new(index: PartyIndex, key: Digest, pairs: BTreeMap<PartyIndex, Pair>) -> Self {
-        Self { index, key: key.0, pairs }
+        Self { index, key: key.0, pairs, assembled: OnceLock::new() }
     }
 
     /// Takes the pairs out of a party that key generation made.
@@ -86,12 +91,26 @@ impl Auxiliary {
             return Err(AuxiliaryError::Foreign);
         }
         self.pairs.extend(newer.pairs);
+        self.assembled = OnceLock::new();
         Ok(())
     }
 
     /// Drops what is kept with one peer, as after a ban.
     pub fn forget(&mut self, peer: PartyIndex) {
         self.pairs.remove(&peer);
+        self.assembled = OnceLock::new();
+    }
+
+    /// The engine's party from the share that this belongs to and all pairs.
+    pub(crate) fn party(&self, share: &Share) -> Result<Arc<Party>, AuxiliaryError> {
+        if !self.belongs_to(share) {
+            return Err(AuxiliaryError::Foreign);
+        }
+        if let Some(party) = self.assembled.get() {
+            return Ok(Arc::clone(party));
+        }
+        let party = assemble(share, &self.pairs).map_err(|_| AuxiliaryError::Malformed)?;
+        Ok(Arc::clone(self.assembled.get_or_init(|| Arc::new(party))))
     }
 
     pub(crate) fn pair(&self, peer: PartyIndex) -> Option<&Pair> {

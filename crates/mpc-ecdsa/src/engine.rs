@@ -10,7 +10,7 @@ use dkls23_secp256k1::protocols::{Abort, AbortKind, AbortReason, Parameters};
 use dkls23_secp256k1::utilities::zero_shares::ZeroShare;
 use zeroize::Zeroizing;
 
-use crate::auxiliary::{Auxiliary, Pair};
+use crate::auxiliary::Pair;
 use crate::share::Share;
 
 /// The engine's own index type.
@@ -21,19 +21,14 @@ pub(crate) fn engine_index(party: PartyIndex) -> Result<EngineIndex, Fault> {
     EngineIndex::new(party.get()).map_err(|_| Fault::freeze(Reason::Engine))
 }
 
-/// The engine's party from the share and the auxiliary data with `peers`. Its session id names the
-/// key and its shares, so that all parties get the same whenever their pairs were set up.
-pub(crate) fn assemble<'a>(
-    share: &Share,
-    auxiliary: &Auxiliary,
-    peers: impl Iterator<Item = &'a PartyIndex>,
-) -> Result<Party, Fault> {
+/// The engine's party from the share and the pairs with its peers. Its session id names the key and its
+/// shares, so that all parties get the same whenever their pairs were set up.
+pub(crate) fn assemble(share: &Share, pairs: &BTreeMap<PartyIndex, Pair>) -> Result<Party, Fault> {
     let local = || Fault::retry(Reason::LocalState);
     let key = share.key();
     let parameters = Parameters::new(key.threshold(), key.parties()).map_err(|_| local())?;
     let (mut seeds, mut senders, mut receivers) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-    for &peer in peers {
-        let Pair { seed, sender, receiver } = auxiliary.pair(peer).ok_or_else(local)?;
+    for (&peer, Pair { seed, sender, receiver }) in pairs {
         seeds.push(seed.clone());
         senders.insert(engine_index(peer)?, sender.clone());
         receivers.insert(engine_index(peer)?, receiver.clone());

@@ -10,6 +10,7 @@
 //! is needed. What is kept between rounds is consumed by value: no round runs twice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cohold_model::ids::{PartyIndex, SessionId};
 use cohold_mpc::{Evidence, Fault, Inbox, Outgoing, Protocol, Reason, SessionContext, Step};
@@ -24,7 +25,7 @@ use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use rand_core::CryptoRng;
 
 use crate::auxiliary::Auxiliary;
-use crate::engine::{self, EngineIndex, Stage, assemble, engine_index};
+use crate::engine::{self, EngineIndex, Stage, engine_index};
 use crate::share::Share;
 use crate::wire::{self, Room};
 
@@ -76,7 +77,7 @@ pub enum SigningError {
 
 /// One run of signing at one party.
 pub struct Signing {
-    party: Party,
+    party: Arc<Party>,
     data: SignData,
     session: SessionId,
     state: State,
@@ -114,9 +115,7 @@ impl Signing {
         if found != usize::from(threshold) {
             return Err(SigningError::Quorum { found, threshold });
         }
-        if !auxiliary.belongs_to(share) {
-            return Err(SigningError::Foreign);
-        }
+        let party = auxiliary.party(share).map_err(|_| SigningError::Foreign)?;
         if let Some(peer) = peers().find(|peer| auxiliary.pair(*peer).is_none()) {
             return Err(SigningError::Unpaired(peer));
         }
@@ -126,7 +125,6 @@ impl Signing {
             counterparties: counterparties.map_err(|_| SigningError::Foreign)?,
             message_hash: digest.0,
         };
-        let party = assemble(share, auxiliary, context.peers.keys()).map_err(|_| SigningError::Foreign)?;
         Ok(Self { party, data, session: context.session, state: State::Fresh })
     }
 

@@ -2,10 +2,11 @@
 
 use cohold_chain_evm::assemble::RawSignature;
 use cohold_chain_evm::{
-    Address, Decoded, Effect, Token, TokenBook, assemble, decode, describe, signing_digest,
+    Address, Decoded, Effect, GAS_TRANSFER, Token, TokenBook, assemble, decode, describe, signing_digest,
 };
 use cohold_model::{Amount, HexBytes};
 use cohold_mpc_ecdsa::{RecoverableSignature, SigningDigest};
+use cohold_party::rules::COIN_DECIMALS;
 use serde_json::json;
 
 use super::shares::Quorum;
@@ -13,11 +14,9 @@ use crate::args::ExitSignArgs;
 use crate::home::Home;
 use crate::output::{Exit, Failure, Output, confirm};
 
-/// Decimals of the chain's coin, and of a gwei.
-const COIN_DECIMALS: u8 = 18;
+/// Decimals of a gwei.
 const GWEI_DECIMALS: u8 = 9;
-/// Gas of a plain payment (Yellow Paper, appendix G), and room enough for an ERC-20 transfer.
-const GAS_COIN: u64 = 21_000;
+/// Room enough for an ERC-20 transfer.
 const GAS_TOKEN: u64 = 100_000;
 
 pub(crate) async fn run(output: Output, home: &Home, args: &ExitSignArgs) -> anyhow::Result<()> {
@@ -84,7 +83,7 @@ fn wanted(args: &ExitSignArgs) -> anyhow::Result<(Decoded, TokenBook)> {
             Effect::TokenTransfer { token, to, amount }
         }
     };
-    let gas_limit = args.gas_limit.unwrap_or(if token.is_some() { GAS_TOKEN } else { GAS_COIN });
+    let gas_limit = args.gas_limit.unwrap_or(if token.is_some() { GAS_TOKEN } else { GAS_TRANSFER });
     let decoded = Decoded {
         chain_id: args.chain,
         nonce: args.nonce,
