@@ -8,9 +8,10 @@ use cohold_mpc_ecdsa::Auxiliary;
 use cohold_party::create::{Made, Making};
 use cohold_party::reshare::{Dealing, Reshared, SettingUp};
 use cohold_party::sign::SigningRun;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::inbox::Inbox;
 use crate::runtime::Post;
 
 /// How long to wait before sending the last rounds again; doubles each time.
@@ -114,7 +115,7 @@ pub(crate) enum Broken {
 pub(crate) async fn drive<R: Run>(
     mut run: R,
     first: Vec<Envelope>,
-    inbox: &mut mpsc::Receiver<Envelope>,
+    inbox: &mut Inbox,
     post: &Post,
     patience: Duration,
 ) -> Result<(R::Output, R), Broken> {
@@ -174,17 +175,12 @@ async fn turn<R: Run>(mut run: R, envelope: Envelope) -> Result<(R, Answer), Bro
 }
 
 /// Answers peers that are still a round behind, for a while.
-pub(crate) async fn linger<R: Run>(
-    run: R,
-    inbox: &mut mpsc::Receiver<Envelope>,
-    post: &Post,
-    time: Duration,
-) {
+pub(crate) async fn linger<R: Run>(run: R, inbox: &mut Inbox, post: &Post, time: Duration) {
     let end = Instant::now() + time;
     while let Ok(Some(_)) = timeout_at(end, inbox.recv()).await {
         post.envelopes(run.resend()).await;
         // Whatever came meanwhile is answered by the same envelopes.
         let _ = timeout(RESEND_PAUSE, std::future::pending::<()>()).await;
-        while inbox.try_recv().is_ok() {}
+        inbox.clear();
     }
 }

@@ -6,6 +6,7 @@ mod charters;
 pub mod config;
 mod drive;
 pub mod epochs;
+mod inbox;
 pub mod keeper;
 mod making;
 mod opened;

@@ -9,6 +9,7 @@ use cohold_party::create::{self, Accepted};
 use cohold_party::wire::FromParty;
 
 use crate::drive::{drive, linger};
+use crate::inbox::Inbox;
 use crate::keeper::KeepError;
 use crate::runtime::{Runtime, blocking};
 
@@ -29,7 +30,7 @@ impl Runtime {
             }
         };
         let session = accepted.session();
-        let Some(mut inbox) = self.seat(session, account) else { return };
+        let Some(mut inbox) = self.inboxes.seat(session, account) else { return };
         if let Err(reason) = self.make(accepted, &mut inbox).await {
             tracing::warn!(%account, %reason, "no key was made");
             let keeper = Arc::clone(&self.keeper);
@@ -38,14 +39,10 @@ impl Runtime {
             }
             self.tell(FromParty::KeygenFailed { account, reason }).await;
         }
-        self.leave(session);
+        self.inboxes.leave(session);
     }
 
-    async fn make(
-        &self,
-        accepted: Accepted,
-        inbox: &mut tokio::sync::mpsc::Receiver<cohold_mpc::Envelope>,
-    ) -> Result<(), String> {
+    async fn make(&self, accepted: Accepted, inbox: &mut Inbox) -> Result<(), String> {
         let (keeper, proposal, session) =
             (Arc::clone(&self.keeper), accepted.proposal().clone(), accepted.session());
         let post = self.post(&proposal.document.terms);

@@ -10,17 +10,16 @@ use cohold_model::handover::Handover;
 use cohold_model::ids::PartyIndex;
 use cohold_model::reshare::{Abandonment, Seat};
 use cohold_model::{Digest, Document as _, Resharing, Signed};
-use cohold_mpc::Envelope;
 use cohold_party::create::Made;
 use cohold_party::refusal::Code;
 use cohold_party::reshare::{self, Accepted, Prepared, Reshared};
 use cohold_party::verify::Standing;
 use cohold_party::wire::{FromParty, ReshareOrder};
 use cohold_party::{Refusal, Rules, wait};
-use tokio::sync::mpsc;
 
 use crate::drive::{Broken, drive, linger};
 use crate::epochs::{Epochs, Said};
+use crate::inbox::Inbox;
 use crate::keeper::{KeepError, Keeper, Kept};
 use crate::runtime::{Runtime, blocking};
 
@@ -64,9 +63,9 @@ impl Runtime {
     pub(crate) async fn reshare(self: Arc<Self>, order: ReshareOrder) {
         let (account, digest) = (order.charter.document.terms.account, order.resharing.document.digest());
         let session = cohold_model::reshare::reshare_session(&order.resharing);
-        let Some(inbox) = self.seat(session, account) else { return };
+        let Some(inbox) = self.inboxes.seat(session, account) else { return };
         let ended = self.reshare_in(order.clone(), inbox).await;
-        self.leave(session);
+        self.inboxes.leave(session);
         let reason = match ended {
             Ok(()) => return,
             Err(Ended::Known) => return self.reshare_say(Some(digest)).await,
@@ -80,11 +79,7 @@ impl Runtime {
         self.tell(FromParty::ReshareFailed { account, resharing: digest, reason }).await;
     }
 
-    async fn reshare_in(
-        self: &Arc<Self>,
-        order: ReshareOrder,
-        mut inbox: mpsc::Receiver<Envelope>,
-    ) -> Result<(), Ended> {
+    async fn reshare_in(self: &Arc<Self>, order: ReshareOrder, mut inbox: Inbox) -> Result<(), Ended> {
         let party = Arc::clone(self);
         let begin = move || -> Result<_, Ended> {
             let (accepted, kept) = party.reshare_review(order)?;
@@ -124,7 +119,7 @@ impl Runtime {
             let party = Arc::clone(self);
             tokio::spawn(async move {
                 linger(dealing, &mut inbox, &post, LINGER).await;
-                party.leave(session);
+                party.inboxes.leave(session);
             });
         };
         let Some(share) = share else {
@@ -135,7 +130,7 @@ impl Runtime {
             self.say_dealt(&charter).await;
             return Ok(());
         };
-        let mut setup_inbox = self.seat(setup, account).ok_or_else(busy)?;
+        let mut setup_inbox = self.inboxes.seat(setup, account).ok_or_else(busy)?;
         let begun = dealing.set_up(&charter, &share, &self.keys, &mut crate::rng());
         behind(dealing, inbox, post);
         let (setting_up, first) = begun.map_err(|refusal| Ended::Broken(refusal.message))?;
@@ -144,7 +139,7 @@ impl Runtime {
         let (auxiliary, setting_up) = match set_up {
             Ok(done) => done,
             Err(error) => {
-                self.leave(setup);
+                self.inboxes.leave(setup);
                 return Err(broken(error));
             }
         };
@@ -158,7 +153,7 @@ impl Runtime {
         let party = Arc::clone(self);
         tokio::spawn(async move {
             linger(setting_up, &mut setup_inbox, &post, LINGER).await;
-            party.leave(setup);
+            party.inboxes.leave(setup);
         });
         kept?;
         tracing::info!(%account, epoch = %charter.epoch, "the share of the next epoch is kept");
@@ -223,8 +218,8 @@ impl Runtime {
     /// The coordinator gives a resharing up. What this party may have signed stays.
     pub(crate) async fn reshare_cancel(self: Arc<Self>, order: ReshareOrder) {
         let account = order.charter.document.terms.account;
-        self.leave(cohold_model::reshare::reshare_session(&order.resharing));
-        self.leave(cohold_model::reshare::reshare_setup_session(&order.resharing));
+        self.inboxes.leave(cohold_model::reshare::reshare_session(&order.resharing));
+        self.inboxes.leave(cohold_model::reshare::reshare_setup_session(&order.resharing));
         let (party, reviewed) = (Arc::clone(&self), order.clone());
         let digest = order.resharing.document.digest();
         let known = blocking(move || {

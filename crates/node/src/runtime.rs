@@ -1,31 +1,24 @@
 //! The loop of a party: words of the coordinator become jobs, envelopes find their sessions.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use cohold_model::account::Card;
 use cohold_model::charter::Charter;
-use cohold_model::{AccountId, IdentityKey, SessionId, Signed};
+use cohold_model::{AccountId, IdentityKey, Signed};
 use cohold_mpc::{Envelope, PartyKeys};
 use cohold_party::statement::Memory;
 use cohold_party::wire::{FromParty, Message, ToParty};
 use cohold_party::{Rules, create, statement};
 use cohold_relay::{Address, Link, Parcel, RelayClient};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 
+use crate::inbox::Inboxes;
 use crate::keeper::{KeepError, Keeper};
 
-/// The most sessions at once; more are refused, and may be asked for again.
-pub const SESSIONS_MAX: usize = 512;
 /// The most words of the coordinator that are worked on at once; more are dropped.
 const WORDS_MAX: usize = 1024;
-/// The most envelopes that wait for one session.
-const INBOX: usize = 64;
-/// The most envelopes, and the most bytes, that wait for sessions whose order has not come yet.
-const STRAYS_MAX: usize = 256;
-const STRAY_BYTES_MAX: usize = 32 * 1024 * 1024;
-const STRAY_AGE_MAX: Duration = Duration::from_secs(30);
 
 /// A party at work.
 pub struct Runtime {
@@ -35,8 +28,7 @@ pub struct Runtime {
     pub(crate) rules: Arc<Rules>,
     pub(crate) keeper: Arc<dyn Keeper>,
     pub(crate) link: Link,
-    sessions: Mutex<HashMap<SessionId, Seat>>,
-    strays: Mutex<Strays>,
+    pub(crate) inboxes: Inboxes,
     words: Arc<Semaphore>,
     /// Changes of rules are weighed one after the other: it is work, and each builds on the one before.
     pub(crate) weighing: Arc<Semaphore>,
@@ -44,17 +36,6 @@ pub struct Runtime {
 
 /// Ends a runtime.
 pub type Shutdown = watch::Receiver<bool>;
-
-struct Seat {
-    account: AccountId,
-    inbox: mpsc::Sender<Envelope>,
-}
-
-#[derive(Default)]
-struct Strays {
-    waiting: VecDeque<(Instant, Envelope)>,
-    bytes: usize,
-}
 
 /// Sends a session's envelopes to their receivers.
 pub(crate) struct Post {
@@ -84,11 +65,11 @@ impl Runtime {
         keeper: Arc<dyn Keeper>,
         link: Link,
     ) -> Arc<Self> {
-        let (sessions, strays) = Default::default();
+        let inboxes = Inboxes::default();
         let words = Arc::new(Semaphore::new(WORDS_MAX));
         let weighing = Arc::new(Semaphore::new(1));
         let rules = Arc::new(rules);
-        Arc::new(Self { card, keys, rules, keeper, link, sessions, strays, words, weighing })
+        Arc::new(Self { card, keys, rules, keeper, link, inboxes, words, weighing })
     }
 
     /// Returns once the relay is reached, or `false` after `patience`.
@@ -134,7 +115,7 @@ impl Runtime {
                     drop(permit);
                 });
             }
-            (_, Ok(Message::Sealed(envelope))) => self.route(*envelope),
+            (_, Ok(Message::Sealed(envelope))) => self.inboxes.route(*envelope),
             (Address::Party(_), Ok(Message::Plain(_))) => {
                 tracing::debug!("a party speaks as coordinator: ignored")
             }
@@ -201,7 +182,7 @@ impl Runtime {
     /// complete charter, and then so must this party.
     async fn abandon(self: Arc<Self>, account: AccountId) {
         let keeper = Arc::clone(&self.keeper);
-        self.cancel_account(account);
+        self.inboxes.cancel_account(account);
         if let Err(error) = blocking(move || keeper.keygen_drop(account)).await {
             tracing::debug!(%account, %error, "nothing to abandon");
         }
@@ -230,30 +211,6 @@ impl Runtime {
         }
     }
 
-    /// Takes a seat in a session; envelopes that came early are waiting in it. None if the session
-    /// is running already or too many are.
-    pub(crate) fn seat(&self, session: SessionId, account: AccountId) -> Option<mpsc::Receiver<Envelope>> {
-        let mut sessions = lock(&self.sessions);
-        if sessions.contains_key(&session) || sessions.len() >= SESSIONS_MAX {
-            return None;
-        }
-        let (inbox, receiver) = mpsc::channel(INBOX);
-        for envelope in lock(&self.strays).take(session) {
-            drop(inbox.try_send(envelope));
-        }
-        sessions.insert(session, Seat { account, inbox });
-        Some(receiver)
-    }
-
-    pub(crate) fn leave(&self, session: SessionId) {
-        lock(&self.sessions).remove(&session);
-    }
-
-    /// Ends all sessions of an account: their inboxes close.
-    pub(crate) fn cancel_account(&self, account: AccountId) {
-        lock(&self.sessions).retain(|_, seat| seat.account != account);
-    }
-
     pub(crate) fn post(&self, terms: &cohold_model::account::Terms) -> Post {
         self.post_to(terms.indexed().map(|(index, card)| (index.get(), card.identity)).collect())
     }
@@ -261,38 +218,6 @@ impl Runtime {
     /// Sends to these identities, by their numbers in a session.
     pub(crate) fn post_to(&self, receivers: HashMap<u8, IdentityKey>) -> Post {
         Post { link: self.link.clone(), receivers }
-    }
-
-    fn route(&self, envelope: Envelope) {
-        let sessions = lock(&self.sessions);
-        match sessions.get(&envelope.session) {
-            // A full inbox loses the envelope; its sender sends it again.
-            Some(seat) => drop(seat.inbox.try_send(envelope)),
-            None => lock(&self.strays).keep(envelope),
-        }
-    }
-}
-
-impl Strays {
-    fn keep(&mut self, envelope: Envelope) {
-        self.bytes = self.bytes.saturating_add(envelope.sealed.len());
-        self.waiting.push_back((Instant::now(), envelope));
-        while self.waiting.len() > STRAYS_MAX
-            || self.bytes > STRAY_BYTES_MAX
-            || self.waiting.front().is_some_and(|(since, _)| since.elapsed() > STRAY_AGE_MAX)
-        {
-            if let Some((_, dropped)) = self.waiting.pop_front() {
-                self.bytes = self.bytes.saturating_sub(dropped.sealed.len());
-            }
-        }
-    }
-
-    fn take(&mut self, session: SessionId) -> Vec<Envelope> {
-        let (found, rest) = self.waiting.drain(..).partition(|(_, envelope)| envelope.session == session);
-        let found: VecDeque<(Instant, Envelope)> = found;
-        self.waiting = rest;
-        self.bytes = self.waiting.iter().map(|(_, envelope)| envelope.sealed.len()).sum();
-        found.into_iter().map(|(_, envelope)| envelope).collect()
     }
 }
 
@@ -306,9 +231,4 @@ where
         Ok(result) => result,
         Err(_) => Err(crate::KeepError::Failed("the work was cut off".into()).into()),
     }
-}
-
-/// No code panics while it holds these locks; if it did, the maps would still be whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use cohold_model::ids::PartyIndex;
 use cohold_model::{AccountId, HexBytes};
-use cohold_mpc::{Consequence, Envelope, Evidence};
+use cohold_mpc::{Consequence, Evidence};
 use cohold_party::refusal::Refusal;
 use cohold_party::sign::SigningRun;
 use cohold_party::verify::{self, Standing};
 use cohold_party::wire::{FromParty, SignOrder};
-use tokio::sync::mpsc;
 
 use crate::drive::{Broken, drive, linger};
+use crate::inbox::Inbox;
 use crate::keeper::{KeepError, Kept};
 use crate::runtime::{Post, Runtime, blocking};
 
@@ -49,7 +49,7 @@ impl Runtime {
     /// Verifies an order, reserves, signs with the others, and tells what came of it.
     pub(crate) async fn sign(self: Arc<Self>, order: SignOrder) {
         let (session, request, account) = (order.session(), order.intent.request, order.intent.account);
-        let Some(mut inbox) = self.seat(session, account) else {
+        let Some(mut inbox) = self.inboxes.seat(session, account) else {
             tracing::debug!(%request, "the session is running already, or too many are");
             return;
         };
@@ -72,13 +72,13 @@ impl Runtime {
                 self.tell(FromParty::Broken { session, request, reason, banned }).await;
             }
         }
-        self.leave(session);
+        self.inboxes.leave(session);
     }
 
     async fn sign_in(
         self: &Arc<Self>,
         order: SignOrder,
-        inbox: &mut mpsc::Receiver<Envelope>,
+        inbox: &mut Inbox,
     ) -> Result<(HexBytes, SigningRun, Post), Ended> {
         let party = Arc::clone(self);
         let authorize = move || -> Result<_, Ended> {
@@ -138,7 +138,7 @@ impl Runtime {
         culprit: Option<PartyIndex>,
         evidence: String,
     ) -> Vec<PartyIndex> {
-        self.cancel_account(account);
+        self.inboxes.cancel_account(account);
         let (keeper, me) = (Arc::clone(&self.keeper), self.card.party.clone());
         let noted = move || {
             let itself =
@@ -150,7 +150,7 @@ impl Runtime {
         match blocking(noted).await {
             Ok(party) => {
                 // Whoever took a seat meanwhile may have looked before the ban was there.
-                self.cancel_account(account);
+                self.inboxes.cancel_account(account);
                 tracing::error!(%account, %party, "banned for ever from this key");
                 vec![party]
             }
