@@ -38,6 +38,9 @@ const SIGNERS: usize = 2;
 const KEYGEN_RATIO_MAX: f64 = 1.5;
 const NODE_START_SECONDS_MAX: f64 = 1.0;
 const NODE_IDLE_MEGABYTES_MAX: f64 = 60.0;
+/// Payments at a time that are many.
+const CROWD: usize = 100;
+const NODE_PEAK_MEGABYTES_MAX: f64 = 300.0;
 
 /// Figures, and what else is worth telling.
 #[derive(Default)]
@@ -175,6 +178,12 @@ async fn processes(
     let raw_after = raw_per_second(peers, time).await?;
     throughput(report, args, &together, f64::midpoint(raw_before, raw_after));
     cpu(report, &together, peers, &before, &after);
+
+    output.progress("payments, a crowd of them …");
+    payer.side_by_side(CROWD, time).await?;
+    let peak = machine::peak_megabytes(dev.node_pid("cosigner")?)?;
+    let name = format!("node, most memory, with {CROWD} payments at a time");
+    report.value(name, "MB", peak, Target::AtMost(NODE_PEAK_MEGABYTES_MAX));
 
     report.value("node start, until the server sees it", "s", start, Target::AtMost(NODE_START_SECONDS_MAX));
     report.value("node, idle memory", "MB", idle, Target::AtMost(NODE_IDLE_MEGABYTES_MAX));
