@@ -8,7 +8,7 @@ use cohold_mpc_ecdsa::Auxiliary;
 use cohold_party::create::{Made, Making};
 use cohold_party::reshare::{Dealing, Reshared, SettingUp};
 use cohold_party::sign::SigningRun;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::inbox::Inbox;
@@ -24,12 +24,14 @@ const RESEND_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) enum Pace {
     /// A round takes a millisecond or two, less than it costs to have another thread do it.
     Quick,
-    /// On another thread.
+    /// On a thread of its own, which gives way to all others: payments that go on beside it are not slowed.
     Heavy,
-    /// On another thread, one round at a time in this process: nobody waits for it, and payments that go
-    /// on beside it keep the other processors.
+    /// The same, one round at a time in this process: nobody waits for it.
     Spare,
 }
+
+/// The nice value of threads that give way (0 is usual, 19 the highest).
+const GIVES_WAY: i32 = 19;
 
 /// Rounds that spare the others.
 static SPARING: Semaphore = Semaphore::const_new(1);
@@ -171,7 +173,15 @@ async fn turn<R: Run>(mut run: R, envelope: Envelope) -> Result<(R, Answer), Bro
         Pace::Heavy => None,
         Pace::Spare => SPARING.acquire().await.ok(),
     };
-    tokio::task::spawn_blocking(work).await.map_err(|_| Broken::Cancelled)
+    let (done, finished) = oneshot::channel();
+    let yielding = move || {
+        // Of this thread alone, and for good: it ends with the round. Where it is refused, all are equal.
+        let _ = rustix::process::setpriority_process(None, GIVES_WAY);
+        drop(done.send(work()));
+    };
+    let spawned = std::thread::Builder::new().name("ceremony".into()).spawn(yielding);
+    spawned.map_err(|_| Broken::Cancelled)?;
+    finished.await.map_err(|_| Broken::Cancelled)
 }
 
 /// Answers peers that are still a round behind, for a while.

@@ -6,6 +6,8 @@
 //! other; if two come to share a nonce, the first approval takes it, and the other must be asked for
 //! anew. What was refused or expired without a signature gives its nonce back.
 
+use std::collections::BTreeSet;
+
 use cohold_model::intent::{Approval, Intent, Plan};
 use cohold_model::receipt::Status;
 use cohold_model::{AccountId, HexBytes, PartyIndex, RequestId, Signed};
@@ -138,12 +140,11 @@ impl ServerStore {
             if is_past(tx, &approval.document)? {
                 return Ok(ApproveOutcome::Past);
             }
-            let turn = in_turn(tx, request, now)?;
-            if turn.taken || turn.before != turn.used {
-                return Ok(ApproveOutcome::NonceTaken);
-            }
-            let before = in_turn(tx, request, u64::MAX)?;
-            let attempt = if before.before == before.used { 1 } else { 0 };
+            let attempt = match turn(tx, request, now)? {
+                None | Some(Turn::Lost) => return Ok(ApproveOutcome::NonceTaken),
+                Some(Turn::Later) => 0,
+                Some(Turn::Now) => 1,
+            };
             let approvals: Vec<_> = row.approvals.iter().chain([approval]).cloned().collect();
             change(
                 tx,
@@ -169,13 +170,7 @@ impl ServerStore {
     /// Whether an approved request may be signed now: a transaction before its turn would wait on the
     /// chain for a nonce that nobody may ever use.
     pub fn request_turn(&self, request: RequestId, now: u64) -> Result<Turn, StoreError> {
-        self.database.look(|tx| {
-            let held = |until: u64| in_turn(tx, request, until).map(|found| found.before == found.used);
-            if held(u64::MAX)? {
-                return Ok(Turn::Now);
-            }
-            Ok(if held(now)? { Turn::Later } else { Turn::Lost })
-        })
+        self.database.look(|tx| Ok(turn(tx, request, now)?.unwrap_or(Turn::Lost)))
     }
 
     /// Counts a signing session before its order leaves. False where the request is not approved any
@@ -313,37 +308,43 @@ fn nonce_free<E: From<StoreError>>(
         .fold(chain_nonce, |free, held| if held == free { free.saturating_add(1) } else { free }))
 }
 
-/// Where a request's nonce stands among those of its account.
-struct InTurn {
-    /// Nonces from the chain's count at planning up to this one.
-    before: i64,
-    /// Those of them that are used, or held beyond a time by a request that nobody approved yet.
-    used: i64,
-    /// Whether another request was approved with this very nonce.
-    taken: bool,
-}
-
-fn in_turn<E: From<StoreError>>(
-    tx: &Connection,
-    request: RequestId,
-    held_beyond: u64,
-) -> Result<InTurn, Fail<E>> {
-    let found = first(
-        tx,
-        "SELECT r.nonce - r.chain_nonce AS before,
-           (SELECT count(DISTINCT o.nonce) FROM requests o
-            WHERE o.account = r.account AND o.chain_id = r.chain_id
-              AND o.nonce >= r.chain_nonce AND o.nonce < r.nonce
-              AND (o.status NOT IN ('pending', 'refused', 'expired')
-                   OR (o.status = 'pending' AND o.held_until > ?2))) AS used,
-           EXISTS (SELECT 1 FROM requests o
-            WHERE o.account = r.account AND o.chain_id = r.chain_id AND o.nonce = r.nonce
-              AND o.request <> r.request AND o.status NOT IN ('pending', 'refused', 'expired')) AS taken
-         FROM requests r WHERE r.request = ?1",
-        params![request.to_string(), seconds(held_beyond)],
-        |row| Ok(InTurn { before: row.get("before")?, used: row.get("used")?, taken: row.get("taken")? }),
-    )?;
-    Ok(found.unwrap_or(InTurn { before: 0, used: 0, taken: true }))
+/// Whether a request's turn has come, by the nonces from the chain's count at planning up to its own; none
+/// where another request was approved with this very nonce.
+fn turn<E: From<StoreError>>(tx: &Connection, request: RequestId, now: u64) -> Result<Option<Turn>, Fail<E>> {
+    let sql = "SELECT r.nonce - r.chain_nonce AS own, o.nonce - r.chain_nonce AS other,
+                      o.status <> 'pending' AS used, o.held_until > ?2 AS held
+               FROM requests r LEFT JOIN requests o
+                 ON o.account = r.account AND o.chain_id = r.chain_id
+                    AND o.nonce BETWEEN r.chain_nonce AND r.nonce
+                    AND o.request <> r.request AND o.status NOT IN ('refused', 'expired')
+               WHERE r.request = ?1";
+    let others = all(tx, sql, params![request.to_string(), seconds(now)], |row| {
+        let own: i64 = row.get("own")?;
+        let other: Option<(i64, bool, bool)> = match row.get("other")? {
+            Some(other) => Some((other, row.get("used")?, row.get("held")?)),
+            None => None,
+        };
+        Ok((own, other))
+    })?;
+    let Some((own, _)) = others.first().copied() else { return Ok(None) };
+    let (mut used, mut held) = (BTreeSet::new(), BTreeSet::new());
+    for (place, is_used, is_held) in others.into_iter().filter_map(|(_, other)| other) {
+        match (place == own, is_used) {
+            (true, true) => return Ok(None),
+            (true, false) => {}
+            (false, true) => drop(used.insert(place)),
+            (false, false) if is_held => drop(held.insert(place)),
+            (false, false) => {}
+        }
+    }
+    let all = |count: usize| i64::try_from(count).is_ok_and(|count| count == own);
+    Ok(Some(if all(used.len()) {
+        Turn::Now
+    } else if all(used.union(&held).count()) {
+        Turn::Later
+    } else {
+        Turn::Lost
+    }))
 }
 
 struct Planned<'a> {
