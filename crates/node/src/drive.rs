@@ -167,8 +167,16 @@ async fn turn<R: Run>(mut run: R, envelope: Envelope) -> Result<(R, Answer), Bro
         let answer = run.receive(&envelope);
         (run, answer)
     };
+    at_pace(R::PACE, work).await
+}
+
+/// Works on a round, or on what comes before the first.
+pub(crate) async fn at_pace<T: Send + 'static>(
+    pace: Pace,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Broken> {
     // The semaphore is never closed.
-    let _turn = match R::PACE {
+    let _turn = match pace {
         Pace::Quick => return Ok(work()),
         Pace::Heavy => None,
         Pace::Spare => SPARING.acquire().await.ok(),

@@ -8,7 +8,7 @@ use cohold_model::account::Proposal;
 use cohold_party::create::{self, Accepted};
 use cohold_party::wire::FromParty;
 
-use crate::drive::{drive, linger};
+use crate::drive::{Pace, at_pace, drive, linger};
 use crate::inbox::Inbox;
 use crate::keeper::KeepError;
 use crate::runtime::{Runtime, blocking};
@@ -55,8 +55,10 @@ impl Runtime {
                 return Err("this party could not reach its store".into());
             }
         }
-        let (making, first) =
-            accepted.begin(&self.keys, &mut crate::rng()).map_err(|refusal| refusal.message)?;
+        let keys = Arc::clone(&self.keys);
+        let begin = move || accepted.begin(&keys, &mut crate::rng());
+        let begun = at_pace(Pace::Heavy, begin).await.map_err(|broken| broken.to_string())?;
+        let (making, first) = begun.map_err(|refusal| refusal.message)?;
         let (made, run) =
             drive(making, first, inbox, &post, PATIENCE).await.map_err(|broken| broken.to_string())?;
         let keeper = Arc::clone(&self.keeper);

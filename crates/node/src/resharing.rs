@@ -17,7 +17,7 @@ use cohold_party::verify::Standing;
 use cohold_party::wire::{FromParty, ReshareOrder};
 use cohold_party::{Refusal, Rules, wait};
 
-use crate::drive::{Broken, drive, linger};
+use crate::drive::{Broken, Pace, at_pace, drive, linger};
 use crate::epochs::{Epochs, Said};
 use crate::inbox::Inbox;
 use crate::keeper::{KeepError, Keeper, Kept};
@@ -131,7 +131,12 @@ impl Runtime {
             return Ok(());
         };
         let mut setup_inbox = self.inboxes.seat(setup, account).ok_or_else(busy)?;
-        let begun = dealing.set_up(&charter, &share, &self.keys, &mut crate::rng());
+        let keys = Arc::clone(&self.keys);
+        let begin = move || {
+            let begun = dealing.set_up(&charter, &share, &keys, &mut crate::rng());
+            (begun, dealing, charter, share)
+        };
+        let (begun, dealing, charter, share) = at_pace(Pace::Spare, begin).await.map_err(broken)?;
         behind(dealing, inbox, post);
         let (setting_up, first) = begun.map_err(|refusal| Ended::Broken(refusal.message))?;
         let post = self.post(&charter.terms);
