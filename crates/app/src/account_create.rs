@@ -60,8 +60,11 @@ impl Coordinator {
     }
 
     fn check_proposal(&self, proposal: &Signed<Proposal>) -> Result<(), Error> {
-        let Proposal { terms, proposer, created_at } = &proposal.document;
+        let Proposal { terms, proposer, created_at, import } = &proposal.document;
         terms.check()?;
+        if let Some(import) = import {
+            import.check(terms)?;
+        }
         let by = terms.party(proposer).filter(|(_, card)| proposal.is_signed_by(proposer, &card.identity));
         if by.is_none() {
             return Err(Error::Proposer(proposer.clone()));
@@ -243,8 +246,12 @@ fn check_charter(
         || charter.version != 1
         || charter.epoch != Epoch::FIRST
         || charter.created_at != proposal.created_at
+        || charter.origin != proposal.import.as_ref().map(|import| import.origin)
     {
         return Err(format!("`{party}` signed a charter on other terms than were proposed"));
+    }
+    if proposal.import.as_ref().is_some_and(|import| import.public_key != charter.key.public_key) {
+        return Err(format!("`{party}` signed a charter of another key than was brought along"));
     }
     if cohold_chain_evm::Address::of_public_key(&charter.key.public_key.0).is_err() {
         return Err(format!("`{party}` signed a charter whose public key is none"));

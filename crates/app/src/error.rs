@@ -7,6 +7,7 @@ use cohold_chain_evm::plan::{FundsError, PlanError};
 use cohold_chain_io::{FactsError, RpcError, TokenError};
 use cohold_custody::certificate::DraftError;
 use cohold_model::account::TermsError;
+use cohold_model::import::ImportError;
 use cohold_model::receipt::Status;
 use cohold_model::{AccountId, PartyName, RequestId};
 use cohold_store::StoreError;
@@ -35,6 +36,9 @@ pub enum Error {
     /// Terms that contradict themselves.
     #[error("the proposal is refused: {0}")]
     Terms(#[from] TermsError),
+    /// A key that cannot be brought along like this.
+    #[error("the proposal is refused: {0}")]
+    Import(#[from] ImportError),
     /// The proposal is not its proposer's.
     #[error(
         "the proposal is not signed by `{0}` as a party of the account: sign it with that party's identity"
@@ -263,7 +267,7 @@ impl Error {
             Self::Cursor => "invalid-cursor",
             Self::Limit(_) => "invalid-limit",
             Self::IdempotencyMismatch(_) | Self::IdempotencyKey(_) => "idempotency-mismatch",
-            Self::Terms(_) => "invalid-terms",
+            Self::Terms(_) | Self::Import(_) => "invalid-terms",
             Self::Proposer(_) => "invalid-proposal",
             Self::PartiesUnknown(_) => "party-unknown",
             Self::PartiesDiffer(_) => "party-differs",
@@ -312,6 +316,7 @@ impl Error {
             | Self::Limit(_)
             | Self::IdempotencyKey(_)
             | Self::Terms(_)
+            | Self::Import(_)
             | Self::Proposer(_)
             | Self::NotANode(_)
             | Self::ConsentElsewhere

@@ -9,9 +9,10 @@ use cohold_api::{AccountCreate, AccountStatus, PartyView};
 use cohold_chain_evm::Address;
 use cohold_model::account::{Card, PartyKind, Proposal, Role, Template, Terms};
 use cohold_model::charter::Charter;
-use cohold_model::{AccountId, Document as _, EntityName, PartyName, Signed};
+use cohold_model::{AccountId, Document as _, EntityName, Import, PartyName, Signed};
+use cohold_mpc_ecdsa::ForeignShare;
 use cohold_vault::Passphrase;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{CreateArgs, TemplateArg};
 use crate::client::{Client, Patience};
@@ -32,26 +33,46 @@ struct Wanted {
 /// `cohold account create`.
 pub(crate) async fn create(output: Output, home: &Home, args: &CreateArgs) -> anyhow::Result<()> {
     let charter = make(output, home, args).await?;
-    let recovery: Vec<String> = recovery_files(home, args, &charter.document);
-    let value = json!({
-        "account": charter.document.terms.account,
-        "address": address(&charter.document)?,
-        "template": charter.document.terms.template,
-        "threshold": charter.document.terms.threshold,
-        "parties": charter.document.terms.parties.len(),
-        "recovery_files": recovery,
-    });
-    output.result(&value, || {
-        let mut text = describe(&charter);
-        for file in &recovery {
-            text += &format!("\nrecovery share: {file}\n  print it, move it away from this device, and test it with `cohold recovery check`");
-        }
-        text
-    })
+    let value = made(home, args, &charter.document)?;
+    output.result(&value, || made_words(&charter, &value))
+}
+
+/// What is told of an account that was made.
+pub(crate) fn made(home: &Home, args: &CreateArgs, charter: &Charter) -> anyhow::Result<Value> {
+    Ok(json!({
+        "account": charter.terms.account,
+        "address": address(charter)?,
+        "template": charter.terms.template,
+        "threshold": charter.terms.threshold,
+        "parties": charter.terms.parties.len(),
+        "recovery_files": recovery_files(home, args, charter),
+    }))
+}
+
+/// The same in words.
+pub(crate) fn made_words(charter: &Signed<Charter>, made: &Value) -> String {
+    let mut text = describe(charter);
+    let files = made.get("recovery_files").and_then(Value::as_array);
+    for file in files.into_iter().flatten().filter_map(Value::as_str) {
+        text += &format!(
+            "\nrecovery share: {file}\n  print it, move it away from this device, and test it with `cohold recovery check`"
+        );
+    }
+    text
 }
 
 /// Makes an account and returns its charter, in force on this device.
 pub(crate) async fn make(output: Output, home: &Home, args: &CreateArgs) -> anyhow::Result<Signed<Charter>> {
+    make_of(output, home, args, None).await
+}
+
+/// The same, of a key that this device brings along and deals.
+pub(crate) async fn make_of(
+    output: Output,
+    home: &Home,
+    args: &CreateArgs,
+    brought: Option<(Import, ForeignShare)>,
+) -> anyhow::Result<Signed<Charter>> {
     let client = home.client()?;
     let (template, threshold, wanted) = shape(args)?;
     let known = client.parties().await?;
@@ -89,13 +110,19 @@ pub(crate) async fn make(output: Output, home: &Home, args: &CreateArgs) -> anyh
             cards.push(card);
         }
     }
-    let proposal = propose(&device, template, threshold, cards)?;
+    let (import, share) = brought.unzip();
+    let proposal = propose(&device, template, threshold, cards, import)?;
     let account = proposal.document.terms.account;
-
-    output.progress(&format!(
-        "making a key among {} parties; it never exists in one place …",
-        proposal.document.terms.parties.len()
-    ));
+    let parties = proposal.document.terms.parties.len();
+    match share {
+        Some(share) => {
+            device.keeper.foreign().bring(proposal.document.digest(), share);
+            output.progress(&format!("dealing the key to {parties} parties …"));
+        }
+        None => {
+            output.progress(&format!("making a key among {parties} parties; it never exists in one place …"))
+        }
+    }
     let mut online: Vec<Online> = Vec::new();
     let (runtime, stop) = device.online(&client, device_card);
     online.push(stop);
@@ -304,6 +331,7 @@ pub(crate) fn propose(
     template: Template,
     threshold: u8,
     cards: Vec<Card>,
+    import: Option<Import>,
 ) -> anyhow::Result<Signed<Proposal>> {
     let me: PartyName = DEVICE.parse()?;
     let own = cards.iter().find(|card| card.party == me).map(|card| card.entity.clone());
@@ -318,7 +346,7 @@ pub(crate) fn propose(
     let account = AccountId::random(&mut cohold_node::rng());
     let terms = Terms { account, template, entities, parties: cards, threshold, approvers };
     terms.check().map_err(|error| Failure::error(Exit::Usage, "terms", error.to_string()))?;
-    let proposal = Proposal { terms, proposer: me.clone(), created_at: cohold_node::now() };
+    let proposal = Proposal { terms, proposer: me.clone(), created_at: cohold_node::now(), import };
     Ok(Signed::by(proposal, me, &device.keys.identity))
 }
 
@@ -389,6 +417,9 @@ fn describe(charter: &Signed<Charter>) -> String {
             card.entity,
             card.identity.fingerprint()
         );
+    }
+    if let Some(origin) = charter.document.origin {
+        text += &format!("\nimported  {}", origin.advice());
     }
     text + &format!("\nnext      cohold custody show {}", terms.account)
 }

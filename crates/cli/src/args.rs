@@ -3,6 +3,7 @@
 mod change;
 mod custody;
 mod exit;
+mod import;
 mod reshare;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use cohold_model::{AccountId, RequestId};
 pub(crate) use change::ChangeCommand;
 pub(crate) use custody::{AtArg, AttackArgs, ClassArg, CustodyCommand, FleetArgs, ModelArgs, VerifyArgs};
 pub(crate) use exit::{ExitCommand, ExitSignArgs, ExportArgs, KeyFormat, SharesArgs};
+pub(crate) use import::{BringArgs, ImportCommand, KeyArgs, MnemonicArgs};
 pub(crate) use reshare::{EpochArgs, RecoverArgs, RefreshArgs, ReshareArgs};
 
 /// Keys that nobody holds alone, and the proof of who can move what.
@@ -171,6 +173,9 @@ pub(crate) enum AccountCommand {
         cohold account create --template enterprise\n  \
         cohold account create --threshold 2 --party me:device --party me:recovery --party me:recovery-2 --party acme:cosigner")]
     Create(CreateArgs),
+    /// Make an account of a key that was made elsewhere, at the same address.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// List the accounts of this device.
     #[command(after_help = "Examples:\n  cohold account list\n  cohold account list --all")]
     List {

@@ -18,6 +18,7 @@ mod doctor;
 mod exit;
 mod home;
 mod hostile;
+mod import;
 mod leave;
 mod output;
 mod own_accounts;
@@ -75,6 +76,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Doctor => doctor::run(output, &home()?).await,
         Command::Demo(args) => demo::run(output, args).await,
         Command::Account(AccountCommand::Create(args)) => account::create(output, &home()?, args).await,
+        Command::Account(AccountCommand::Import(command)) => import::run(output, &home()?, command).await,
         Command::Account(AccountCommand::List { all }) => own_accounts::list(output, &home()?, *all),
         Command::Account(AccountCommand::Refresh(args)) => reshare::refresh(output, &home()?, args).await,
         Command::Account(AccountCommand::Reshare(args)) => reshare::reshare(output, &home()?, args).await,

@@ -150,9 +150,13 @@ const TEXT_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Reads a file of text, if it is no longer than people's files are. What is no text is none of theirs.
 pub(crate) fn read_text(path: &std::path::Path) -> std::io::Result<String> {
+    read_text_of(std::fs::File::open(path)?)
+}
+
+fn read_text_of(from: impl std::io::Read) -> std::io::Result<String> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(TEXT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    from.take(TEXT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > TEXT_BYTES_MAX {
         let long = format!("it is longer than {TEXT_BYTES_MAX} bytes");
         return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, long));
@@ -178,6 +182,31 @@ fn check_private(file: &std::path::Path) -> anyhow::Result<()> {
         "readable-secret",
         format!("`{file}` holds a secret and others can read it: chmod 600 {file}"),
     ))
+}
+
+/// Reads a secret that exists nowhere else from a file, from standard input where that is named `-`, else by
+/// a prompt; never from the environment. `option` is how the file is named.
+pub(crate) fn secret_from(
+    file: Option<&std::path::Path>,
+    what: &str,
+    option: &str,
+) -> anyhow::Result<zeroize::Zeroizing<String>> {
+    use anyhow::Context as _;
+    let text = match file {
+        Some(file) if file.as_os_str() == "-" => read_text_of(std::io::stdin().lock())
+            .map_err(|error| anyhow::anyhow!("{what} cannot be read from standard input: {error}"))?,
+        Some(file) => {
+            check_private(file)?;
+            read_text(file).with_context(|| format!("cannot read `{}`", file.display()))?
+        }
+        None if std::io::stdin().is_terminal() => rpassword::prompt_password(format!("{what}: "))?,
+        None => {
+            let message = format!("no terminal to ask for {what}: give a file by {option}, or `{option} -`");
+            return Err(Failure::error(Exit::Usage, "no-terminal", message));
+        }
+    };
+    let text = zeroize::Zeroizing::new(text);
+    Ok(zeroize::Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// Reads a secret from a file, else from an environment variable, else by a prompt.

@@ -81,7 +81,8 @@
 //! - `engine-leak`: the threshold engine gives the other shares to a party that takes part.
 //! - `weak-secret`: a PIN or passphrase is guessed by whoever holds what it seals.
 //!
-//! - `exported-key`, `imported-key`: the key was whole once, at a device that says so, and somebody has it.
+//! - `exported-key`: a device says that it exported the whole key, and somebody has it.
+//! - `imported-key`: the key was made elsewhere, as the charter says, and is somebody's from then.
 //! - `kept-<party>`: an old share of a party was kept.
 //!
 //! # Past
@@ -209,7 +210,7 @@ pub fn extract(
     let seals = view.seals.iter().map(|(label, sealed)| (label, *sealed)).collect();
     let places = Places::fitting(&view.terms, &seals, &view.declared, &coordinator, &past);
     let lending = Lending::new(&view.terms, &view.said(&said));
-    let whole = whole::keys(said.values().map(|said| said.statement));
+    let whole = whole::keys(charter.origin, said.values().map(|said| said.statement));
     Ok(assemble(&view.terms, &coordinator, places, &lending, &past, whole)?)
 }
 

@@ -16,4 +16,5 @@ pub mod phrase;
 pub mod raw;
 pub mod tss;
 
-pub use origin::{Origin, WholeKey};
+pub use cohold_model::import::Origin;
+pub use origin::WholeKey;

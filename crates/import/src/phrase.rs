@@ -3,9 +3,10 @@
 use bip32::{DerivationPath, XPrv};
 use bip39::Mnemonic;
 use cohold_model::canonical::Digest;
+use cohold_model::import::Origin;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::origin::{Origin, WholeKey};
+use crate::origin::WholeKey;
 
 /// Twenty-four words of up to eight letters take half of this.
 const PHRASE_BYTES_MAX: usize = 512;

@@ -1,8 +1,9 @@
 //! A private key as people keep it: 64 hexadecimal digits, or wallet import format.
 
+use cohold_model::import::Origin;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::origin::{Origin, WholeKey};
+use crate::origin::WholeKey;
 
 /// More than any form of a private key has.
 const TEXT_BYTES_MAX: usize = 128;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::{Digest, Document, Signed};
 use crate::identity::{IdentityKey, SealKey};
 use crate::ids::{AccountId, EntityName, PartyIndex, PartyName, SessionId};
+use crate::import::Import;
 
 /// The most parties of an account.
 pub const PARTIES_MAX: u8 = 9;
@@ -195,6 +196,9 @@ pub struct Proposal {
     pub proposer: PartyName,
     /// Seconds since 1970 when it was made.
     pub created_at: u64,
+    /// The key that the account gets, where it was made elsewhere; else the parties make one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<Import>,
 }
 
 impl Document for Proposal {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::Terms;
 use crate::canonical::{Digest, Document, HexBytes, Signed};
 use crate::ids::{Epoch, PartyName};
+use crate::import::Origin;
 
 /// What key generation agreed on; every party computes the same, or there is no account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub struct Charter {
     /// Digest of the charter that this one replaces; none for the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
+    /// How the key existed before the account did; none where its parties made it. It never changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 impl Document for Charter {
@@ -80,6 +84,7 @@ impl Charter {
             ("predecessor", self.previous == Some(old.digest())),
             ("public key", self.key.public_key == old.key.public_key),
             ("chain code", self.key.chain_code == old.key.chain_code),
+            ("origin", self.origin == old.origin),
         ];
         match same.into_iter().find(|(_, holds)| !holds) {
             Some((what, _)) => Err(CharterError::Successor(what)),

@@ -229,7 +229,15 @@ mod tests {
             chain_code: Digest([0; 32]),
             transcript: Digest([0; 32]),
         };
-        Charter { version: 1, terms: terms(parties), epoch: Epoch::FIRST, key, created_at: 1, previous: None }
+        Charter {
+            version: 1,
+            terms: terms(parties),
+            epoch: Epoch::FIRST,
+            key,
+            created_at: 1,
+            previous: None,
+            origin: None,
+        }
     }
 
     /// The phone is lost: recovery share and co-signer deal to another device and another recovery share.
@@ -311,6 +319,7 @@ mod tests {
             ("epoch", Charter { epoch: Epoch(1), ..next.clone() }),
             ("predecessor", Charter { previous: None, ..next.clone() }),
             ("public key", Charter { key: other_key, ..next.clone() }),
+            ("origin", Charter { origin: Some(crate::import::Origin::Raw), ..next.clone() }),
         ];
         for (what, charter) in bent {
             assert_eq!(charter.follows(&old), Err(CharterError::Successor(what)));

@@ -1,9 +1,12 @@
 //! A key that was not made here: shared by other software at points of its own choice, or held whole by
 //! one person. What is needed to reshare it to an account's parties, and nothing else.
 
+use std::collections::BTreeMap;
+
 use cohold_model::account::PARTIES_MAX;
-use cohold_model::canonical::{Digest, digest_parts};
-use cohold_model::ids::PartyIndex;
+use cohold_model::canonical::{Digest, HexBytes, digest_parts};
+use cohold_model::ids::{PartyIndex, PartyName};
+use cohold_model::import::{Holder, Import, Origin};
 use cohold_mpc_share::{Secp256k1, Secret, point as group_point, scalar as group_scalar, weights};
 use k256::Scalar;
 use k256::elliptic_curve::PrimeField as _;
@@ -85,6 +88,33 @@ impl ForeignKey {
         let threshold = threshold.ok_or(ForeignKeyError::Polynomial)?;
         let chain_code = chain_code.unwrap_or_else(|| Self::made_up_chain_code(public_key));
         Ok(Self { threshold, public_key: key, parties, chain_code })
+    }
+
+    /// The key that a proposal brings along.
+    pub fn of_import(import: &Import) -> Result<Self, ForeignKeyError> {
+        let bytes = |bytes: &HexBytes| bytes.0.as_slice().try_into().map_err(|_| ForeignKeyError::Point);
+        let holder = |holder: &Holder| {
+            let point = holder.point.0.as_slice().try_into().map_err(|_| ForeignKeyError::Points)?;
+            Ok(ForeignParty { point, public_share: bytes(&holder.public_share)? })
+        };
+        let parties: Vec<ForeignParty> = import.holders.iter().map(holder).collect::<Result<_, _>>()?;
+        Self::shared(&bytes(&import.public_key)?, &parties, Some(import.chain_code))
+    }
+
+    /// What a proposal says of this key.
+    #[must_use]
+    pub fn import(&self, origin: Origin, dealers: BTreeMap<PartyName, PartyIndex>) -> Import {
+        let holder = |(point, share): &(Scalar, Secp256k1)| Holder {
+            point: HexBytes(point.to_repr().to_vec()),
+            public_share: HexBytes(share.to_bytes().to_vec()),
+        };
+        Import {
+            origin,
+            public_key: HexBytes(self.public_key().to_vec()),
+            chain_code: self.chain_code,
+            holders: self.parties.iter().map(holder).collect(),
+            dealers,
+        }
     }
 
     /// A key that one person holds whole, and that person's share of it, which is the key. The source is

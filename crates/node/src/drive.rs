@@ -6,6 +6,7 @@ use cohold_model::HexBytes;
 use cohold_mpc::{Envelope, Fault};
 use cohold_mpc_ecdsa::Auxiliary;
 use cohold_party::create::{Made, Making};
+use cohold_party::import::{Imported, Importing};
 use cohold_party::reshare::{Dealing, Reshared, SettingUp};
 use cohold_party::sign::SigningRun;
 use tokio::sync::{Semaphore, oneshot};
@@ -56,6 +57,20 @@ impl Run for Making {
     }
     fn output(&mut self) -> Option<Made> {
         self.made()
+    }
+}
+
+impl Run for Importing {
+    type Output = Imported;
+    const PACE: Pace = Pace::Heavy;
+    fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
+        self.receive(envelope, &mut crate::rng())
+    }
+    fn resend(&self) -> Vec<Envelope> {
+        self.resend()
+    }
+    fn output(&mut self) -> Option<Imported> {
+        self.imported()
     }
 }
 

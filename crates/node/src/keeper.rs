@@ -8,7 +8,7 @@ use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
 use cohold_model::{AccountId, Hashed, SessionId, Signed};
-use cohold_mpc_ecdsa::{Auxiliary, Share};
+use cohold_mpc_ecdsa::{Auxiliary, ForeignShare, Share};
 use cohold_party::create::Made;
 use cohold_party::verify::Reservation;
 use cohold_party::{Refusal, refusal::Code};
@@ -75,6 +75,11 @@ pub trait Keeper: Send + Sync + 'static {
         session: SessionId,
         now: u64,
     ) -> Result<(), KeepError>;
+    /// This party's share of a key that was made elsewhere, if it was given one to deal for this proposal.
+    /// It is given out once.
+    fn foreign_take(&self, _proposal: &Signed<Proposal>) -> Result<Option<ForeignShare>, KeepError> {
+        Ok(None)
+    }
     /// Keeps what was made, sealed. After this, and only after this, the charter may be signed.
     fn keygen_keep(&self, made: &Made, now: u64) -> Result<(), KeepError>;
     /// Forgets a key generation that failed before the charter was signed.

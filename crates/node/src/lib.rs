@@ -6,6 +6,8 @@ mod charters;
 pub mod config;
 mod drive;
 pub mod epochs;
+pub mod foreign;
+mod importing;
 mod inbox;
 pub mod keeper;
 mod making;

@@ -8,7 +8,7 @@ use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
 use cohold_model::{AccountId, Epoch, PartyName, SessionId, Signed};
-use cohold_mpc_ecdsa::{Auxiliary, Share};
+use cohold_mpc_ecdsa::{Auxiliary, ForeignShare, Share};
 use cohold_party::create::{self, Made};
 use cohold_party::refusal::Code;
 use cohold_party::verify::Reservation;
@@ -20,6 +20,7 @@ use cohold_vault::{Purpose, SealContext, Sealed, Vault, VaultError};
 use crate::charters::Charters;
 use crate::config::Proposals;
 use crate::epochs::{Companions, Epochs};
+use crate::foreign::ForeignShares;
 use crate::keeper::{KeepError, Keeper, Kept, OpenedKey};
 use crate::opened::OpenedKeys;
 use crate::rulebook::Rulebook;
@@ -37,6 +38,7 @@ pub struct VaultedKeeper {
     charters: Charters,
     rulebook: Option<Rulebook>,
     companions: Option<Arc<Companions>>,
+    foreign: ForeignShares,
 }
 
 impl VaultedKeeper {
@@ -54,8 +56,8 @@ impl VaultedKeeper {
         // Another process may be reading; the log is emptied at the next start then.
         drop(store.scrub());
         let store = Arc::new(store);
-        let (opened, charters, rulebook, companions) = Default::default();
-        Ok(Self { store, vault, party, abandoned, opened, charters, rulebook, companions })
+        let (opened, charters, rulebook, companions, foreign) = Default::default();
+        Ok(Self { store, vault, party, abandoned, opened, charters, rulebook, companions, foreign })
     }
 
     /// The same, where parties that sleep in files travel with this one.
@@ -70,6 +72,7 @@ impl VaultedKeeper {
             charters: Charters::default(),
             rulebook: None,
             companions: Some(companions),
+            foreign: ForeignShares::default(),
         })
     }
 
@@ -78,6 +81,12 @@ impl VaultedKeeper {
     pub fn under(mut self, rules: Rules, proposals: Proposals) -> Result<Self, StoreError> {
         self.rulebook = Some(Rulebook::open(Arc::clone(&self.store), rules, proposals)?);
         Ok(self)
+    }
+
+    /// What this party may deal of keys that were made elsewhere.
+    #[must_use]
+    pub fn foreign(&self) -> &ForeignShares {
+        &self.foreign
     }
 
     /// The store, for lists.
@@ -126,6 +135,10 @@ impl Keeper for VaultedKeeper {
         now: u64,
     ) -> Result<(), KeepError> {
         Ok(self.store.account_begin(proposal, session, now)?)
+    }
+
+    fn foreign_take(&self, proposal: &Signed<Proposal>) -> Result<Option<ForeignShare>, KeepError> {
+        Ok(self.foreign.take(proposal))
     }
 
     fn keygen_keep(&self, made: &Made, now: u64) -> Result<(), KeepError> {

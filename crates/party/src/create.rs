@@ -4,13 +4,11 @@
 //! The order is what makes it safe against a crash anywhere: the share is durable before this
 //! party's signature under the charter leaves it, and an account exists once all have signed.
 
-use std::collections::BTreeMap;
-
 use cohold_model::account::{Card, Proposal, keygen_session};
-use cohold_model::charter::{Charter, CharterError};
+use cohold_model::charter::{Charter, CharterError, KeyBinding};
 use cohold_model::ids::{Epoch, PartyIndex};
 use cohold_model::{Document as _, PartyName, SessionId, Signature, Signed};
-use cohold_mpc::{Envelope, Fault, Outcome, PartyKeys, Session, SessionContext};
+use cohold_mpc::{Envelope, Fault, Outcome, PartyKeys, Session};
 use cohold_mpc_ecdsa::{Auxiliary, GeneratedKey, KeyGeneration, Share};
 use rand_core::CryptoRng;
 
@@ -43,9 +41,12 @@ pub struct Made {
 
 /// Checks a proposal: the terms, the proposer's signature, this party's own card, its rules, the time.
 pub fn review(proposal: Signed<Proposal>, me: &Card, rules: &Rules, now: u64) -> Result<Accepted, Refusal> {
-    let Proposal { terms, proposer, created_at } = &proposal.document;
+    let Proposal { terms, proposer, created_at, import } = &proposal.document;
     let refuse = |message: String| Refusal::new(Code::Order, message);
     terms.check().map_err(|e| refuse(e.to_string()))?;
+    if let Some(import) = import {
+        import.check(terms).map_err(|e| refuse(e.to_string()))?;
+    }
     let Some((_, proposed_by)) = terms.party(proposer) else {
         return Err(refuse(format!("proposer `{proposer}` is no party of the account")));
     };
@@ -77,6 +78,15 @@ impl Accepted {
         keygen_session(&self.proposal)
     }
 
+    pub(crate) fn me(&self) -> PartyIndex {
+        self.me
+    }
+
+    /// The first charter of the account, with the key that was made or brought along.
+    pub(crate) fn charter(&self, key: KeyBinding) -> Charter {
+        first_charter(&self.proposal.document, key)
+    }
+
     /// The proposal.
     #[must_use]
     pub fn proposal(&self) -> &Signed<Proposal> {
@@ -91,11 +101,10 @@ impl Accepted {
     ) -> Result<(Making, Vec<Envelope>), Refusal> {
         let terms = &self.proposal.document.terms;
         let refuse = |e: &dyn std::fmt::Display| Refusal::new(Code::Order, e.to_string());
-        let session = self.session();
-        let peers: BTreeMap<_, _> =
-            terms.indexed().filter(|(i, _)| *i != self.me).map(|(i, card)| (i, card.seal)).collect();
-        let context =
-            SessionContext { account: terms.account, epoch: Epoch::FIRST, session, me: self.me, peers };
+        if self.import().is_some() {
+            return Err(refuse(&"the proposal brings a key along: none is made"));
+        }
+        let context = self.context(self.session());
         let protocol = KeyGeneration::new(&context, terms.threshold).map_err(|e| refuse(&e))?;
         let mut run = Session::new(context, &keys.seal, protocol, rng).map_err(|e| refuse(&e))?;
         let envelopes = run.start(rng).map_err(|e| refuse(&e))?;
@@ -119,17 +128,21 @@ impl Making {
     pub fn made(&mut self) -> Option<Made> {
         let Outcome { output, transcript } = self.run.outcome()?;
         let GeneratedKey { share, auxiliary } = output;
-        let Proposal { terms, created_at, .. } = &self.proposal.document;
-        let key = share.key().binding(transcript);
-        let charter = Charter {
-            version: 1,
-            terms: terms.clone(),
-            epoch: Epoch::FIRST,
-            key,
-            created_at: *created_at,
-            previous: None,
-        };
+        let charter = first_charter(&self.proposal.document, share.key().binding(transcript));
         Some(Made { charter, share, auxiliary })
+    }
+}
+
+/// What a proposal becomes with its key.
+fn first_charter(proposal: &Proposal, key: KeyBinding) -> Charter {
+    Charter {
+        version: 1,
+        terms: proposal.terms.clone(),
+        epoch: Epoch::FIRST,
+        key,
+        created_at: proposal.created_at,
+        previous: None,
+        origin: proposal.import.as_ref().map(|import| import.origin),
     }
 }
 

@@ -3,12 +3,13 @@
 //!
 //! One signature walks down: [`wire::SignOrder`] → [`verify::Reviewed`] (charter, approvals, bytes
 //! decoded again, own rules) → [`verify::Authorized`] (limits reserved, durably) → a signing session →
-//! the signature. One account walks down [`create`] the same way. A change of what an account is under
+//! the signature. One account walks down [`create`] the same way, by [`import`] where its key was made elsewhere. A change of what an account is under
 //! passes the [`gate`], with the user's consent where it crosses the red line.
 
 pub mod charter_change;
 pub mod create;
 pub mod gate;
+pub mod import;
 pub mod refusal;
 pub mod reshare;
 pub mod rules;

@@ -252,6 +252,7 @@ impl Dealing {
             key: key.binding(transcript),
             created_at: resharing.created_at,
             previous: Some(resharing.charter),
+            origin: old.origin,
         };
         Some(Reshared { charter, share })
     }
@@ -264,21 +265,31 @@ impl Dealing {
         keys: &PartyKeys,
         rng: &mut impl CryptoRng,
     ) -> Result<(SettingUp, Vec<Envelope>), Refusal> {
-        let refuse = |e: &dyn std::fmt::Display| Refusal::new(Code::Order, e.to_string());
         let me = share.index();
         let [_, session] = self.accepted.sessions();
         let peers = charter.terms.indexed().filter(|(index, _)| *index != me);
         let peers = peers.map(|(index, card)| (index, card.seal)).collect();
         let context =
             SessionContext { account: charter.terms.account, epoch: charter.epoch, session, me, peers };
-        let protocol = AuxiliarySetup::new(&context, share).map_err(|e| refuse(&e))?;
-        let mut run = Session::new(context, &keys.seal, protocol, rng).map_err(|e| refuse(&e))?;
-        let envelopes = run.start(rng).map_err(|e| refuse(&e))?;
-        Ok((SettingUp { run }, envelopes))
+        SettingUp::begin(context, share, keys, rng)
     }
 }
 
 impl SettingUp {
+    /// Starts the run at the seat of `context`, whose parties are all who hold a share.
+    pub(crate) fn begin(
+        context: SessionContext,
+        share: &Share,
+        keys: &PartyKeys,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Self, Vec<Envelope>), Refusal> {
+        let refuse = |e: &dyn std::fmt::Display| Refusal::new(Code::Order, e.to_string());
+        let protocol = AuxiliarySetup::new(&context, share).map_err(|e| refuse(&e))?;
+        let mut run = Session::new(context, &keys.seal, protocol, rng).map_err(|e| refuse(&e))?;
+        let envelopes = run.start(rng).map_err(|e| refuse(&e))?;
+        Ok((Self { run }, envelopes))
+    }
+
     /// Takes in one envelope and returns what to send.
     pub fn receive(&mut self, envelope: &Envelope, rng: &mut impl CryptoRng) -> Result<Vec<Envelope>, Fault> {
         self.run.receive(envelope, rng)

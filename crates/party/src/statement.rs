@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use cohold_model::charter::Charter;
+use cohold_model::import::Origin;
 use cohold_model::statement::{Sealing, Statement, VALID_SECONDS, Vouch};
 use cohold_model::{Document as _, Epoch, IdentitySecret, PartyName, Signed};
 
@@ -44,7 +45,7 @@ pub(crate) fn describe(
         vouches: Vec::new(),
         deleted: Vec::new(),
         exported_at: None,
-        imported: false,
+        imported: charter.origin.is_some_and(Origin::was_whole),
         drilled_at: None,
         resharing_delay: rules.resharing_delay(),
         rules: rules.digest(),
@@ -60,8 +61,6 @@ pub struct Memory {
     pub deleted: BTreeSet<Epoch>,
     /// When the whole key was exported here, in seconds since 1970.
     pub exported_at: Option<u64>,
-    /// Whether the key was imported.
-    pub imported: bool,
     /// When the way out was last rehearsed here, in seconds since 1970.
     pub drilled_at: Option<u64>,
 }
@@ -69,9 +68,9 @@ pub struct Memory {
 /// The same statement with what the party remembers.
 #[must_use]
 pub fn remembering(said: Signed<Statement>, memory: Memory, identity: &IdentitySecret) -> Signed<Statement> {
-    let Memory { deleted, exported_at, imported, drilled_at } = memory;
+    let Memory { deleted, exported_at, drilled_at } = memory;
     let deleted = deleted.into_iter().collect();
-    let statement = Statement { deleted, exported_at, imported, drilled_at, ..said.document };
+    let statement = Statement { deleted, exported_at, drilled_at, ..said.document };
     let party = statement.party.clone();
     Signed::by(statement, party, identity)
 }

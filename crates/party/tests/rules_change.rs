@@ -59,7 +59,7 @@ fn charter(threshold: u8, parties: &[(&str, PartyKind, &str)]) -> Charter {
         chain_code: Digest([3; 32]),
         transcript: Digest([4; 32]),
     };
-    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: NOW, previous: None }
+    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: NOW, previous: None, origin: None }
 }
 
 const DEVICE: (&str, PartyKind, &str) = ("device", PartyKind::Device, "ana");

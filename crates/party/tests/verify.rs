@@ -65,7 +65,7 @@ fn charter() -> Charter {
         chain_code: Digest([3; 32]),
         transcript: Digest([4; 32]),
     };
-    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: NOW, previous: None }
+    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: NOW, previous: None, origin: None }
 }
 
 fn order() -> SignOrder {

@@ -155,7 +155,7 @@ impl Cluster {
         let proposer = self.party(1);
         let name = proposer.spec.party.clone();
         let created_at = cohold_node::now();
-        let proposal = Proposal { terms, proposer: name.clone(), created_at };
+        let proposal = Proposal { terms, proposer: name.clone(), created_at, import: None };
         Signed::by(proposal, name, &proposer.keys.identity)
     }
 

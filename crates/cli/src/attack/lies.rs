@@ -222,7 +222,8 @@ impl<'a> Liar<'a> {
         for card in terms.parties.iter_mut().filter(|card| card.party == name) {
             (card.identity, card.seal) = (thief.identity(), thief.seal_key());
         }
-        let proposal = Proposal { terms, proposer: name.clone(), created_at: cohold_node::now() };
+        let proposal =
+            Proposal { terms, proposer: name.clone(), created_at: cohold_node::now(), import: None };
         let proposal = Signed::by(proposal, name, &thief.identity);
         self.hostile.say(to.identity, &ToParty::Keygen { proposal }).await?;
         let tried = Tried::stopped(Strategy::SecondKey, 1, "it keeps its key and its charter");

@@ -40,7 +40,7 @@ pub(crate) fn own_word(home: &Home, device: &Device, charter: &Charter) -> anyho
     let vouches = charter.terms.parties.iter().filter(made_here).map(vouch).collect();
     let Exits { drilled_at, exported_at } = noted::show(home, account)?;
     let deleted = device.keeper.deleted(account)?;
-    let memory = Memory { deleted, exported_at, drilled_at, ..Memory::default() };
+    let memory = Memory { deleted, exported_at, drilled_at };
     Ok(statement::remembering(statement::vouching(said, vouches, identity), memory, identity))
 }
 

@@ -16,6 +16,7 @@ mod full_disk;
 mod hostile_payments;
 mod hostile_server;
 mod http;
+mod import;
 mod liar;
 mod paying;
 mod process;

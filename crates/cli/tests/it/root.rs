@@ -365,7 +365,7 @@ impl Challenge {
             card.identity = thief.public();
         }
         let account = terms.account;
-        let proposal = Proposal { terms, proposer: proposer.clone(), created_at: now() };
+        let proposal = Proposal { terms, proposer: proposer.clone(), created_at: now(), import: None };
         coordinator.say(device, &ToParty::Keygen { proposal: Signed::by(proposal, proposer, &thief) });
         let heard = coordinator.hear(device, PATIENCE);
         let failed = matches!(&heard, Some(FromParty::KeygenFailed { account: of, .. }) if *of == account);

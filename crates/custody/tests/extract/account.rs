@@ -28,6 +28,8 @@ pub(crate) struct Account {
     pub(crate) own: Own,
     /// The charters before this one.
     pub(crate) before: Vec<Signed<Charter>>,
+    /// How its key existed before it did.
+    pub(crate) origin: Option<cohold_model::Origin>,
 }
 
 #[derive(Clone, Debug)]
@@ -121,6 +123,7 @@ pub(crate) fn personal() -> Account {
         approvers: vec!["device", "recovery"],
         own: Own::default(),
         before: Vec::new(),
+        origin: None,
     }
 }
 
@@ -144,6 +147,7 @@ pub(crate) fn enterprise() -> Account {
         approvers: vec!["device"],
         own: Own::default(),
         before: Vec::new(),
+        origin: None,
     }
     .declared_own()
 }
@@ -227,7 +231,15 @@ impl Account {
         };
         let version = u32::try_from(self.before.len()).expect("few") + 1;
         let previous = self.before.last().map(|before| before.document.digest());
-        Charter { version, terms, epoch: Epoch(version), key, created_at: CREATED_AT, previous }
+        Charter {
+            version,
+            terms,
+            epoch: Epoch(version),
+            key,
+            created_at: CREATED_AT,
+            previous,
+            origin: self.origin,
+        }
     }
 
     pub(crate) fn sign(&self, charter: Charter) -> Signed<Charter> {

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use cohold_custody::diff::Verdict;
 use cohold_custody::extract::ATOMS_MAX;
 use cohold_custody::{Class, Evidence, difference, sheet};
-use cohold_model::Epoch;
 use cohold_model::account::Role;
+use cohold_model::{Epoch, Origin};
 
 use crate::account::{
     Account, device, ether, golden, moved, node, party, personal, recovered, recovery, solid, verdict,
@@ -246,6 +246,22 @@ fn a_key_that_was_whole_is_a_doubt_for_ever() {
         assert_eq!(evaluation.class, Class::MpcSelfCustody);
         let crosses = difference(&plain, &model).expect("one").verdict;
         assert_eq!(crosses, Verdict::CrossesTheRedLine);
+    }
+    for origin in [Origin::Mnemonic, Origin::Raw, Origin::TssLib] {
+        let mut brought = account.clone();
+        brought.origin = Some(origin);
+        let model = brought.model();
+        assert!(verdict(&model).assuming.contains(&vec!["imported-key".to_owned()]), "{origin:?}");
+        assert_eq!(difference(&plain, &model).expect("one").verdict, Verdict::CrossesTheRedLine);
+        let rule = model.rules().iter().find(|rule| rule.because.contains(origin.advice()));
+        assert_eq!(rule.map(|rule| rule.evidence), Some(Evidence::Signed), "{origin:?}");
+        // A device that says so besides makes it no second doubt.
+        let said = brought.restated(0, |said| said.imported = true);
+        assert_eq!(said, model);
+        // It is in every charter that follows.
+        let mut later = brought.clone();
+        later.before = vec![brought.sign(brought.charter())];
+        assert!(verdict(&later.model()).assuming.contains(&vec!["imported-key".to_owned()]));
     }
     let drilled = account.restated(0, |said| said.drilled_at = Some(said.issued_at));
     assert_eq!(drilled, plain, "a rehearsal gives nobody anything");

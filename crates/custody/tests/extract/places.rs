@@ -57,6 +57,7 @@ fn nine_parties_of_any_kind_fit_the_table() {
             approvers: vec!["p1"],
             own: Own::default(),
             before: Vec::new(),
+            origin: None,
         }
         .declared_own();
         let model = account.model();
@@ -84,6 +85,7 @@ fn what_is_left_out_only_makes_coalitions_smaller() {
         approvers: vec!["p1"],
         own: Own::default(),
         before: Vec::new(),
+        origin: None,
     }
     .declared_own();
     let model = account.model();

@@ -41,6 +41,7 @@ fn accounts() -> impl Strategy<Value = Account> {
         approvers: vec!["device"],
         own: cohold_custody::extract::Own::default(),
         before: Vec::new(),
+        origin: None,
     };
     select(vec![personal(), shared(), enterprise(), two_outsiders(), three])
 }

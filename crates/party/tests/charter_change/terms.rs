@@ -69,7 +69,15 @@ pub(crate) fn charter(terms: Terms) -> Charter {
         chain_code: Digest([3; 32]),
         transcript: Digest([4; 32]),
     };
-    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: 1_799_999_000, previous: None }
+    Charter {
+        version: 1,
+        terms,
+        epoch: Epoch::FIRST,
+        key,
+        created_at: 1_799_999_000,
+        previous: None,
+        origin: None,
+    }
 }
 
 /// Proposed by the first approver, dealt by the first parties.

@@ -197,7 +197,7 @@ impl Family {
             approvers: BTreeSet::from(["device".parse().unwrap()]),
         };
         let device: cohold_model::PartyName = "device".parse().unwrap();
-        let proposal = Proposal { terms, proposer: device.clone(), created_at: now() };
+        let proposal = Proposal { terms, proposer: device.clone(), created_at: now(), import: None };
         Signed::by(proposal, device, &self.secret(0))
     }
 
@@ -377,5 +377,5 @@ fn charter(proposal: &Signed<Proposal>, public_key: &[u8]) -> Charter {
         chain_code: Digest([7; 32]),
         transcript: Digest([8; 32]),
     };
-    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at, previous: None }
+    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at, previous: None, origin: None }
 }

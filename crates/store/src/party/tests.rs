@@ -32,7 +32,7 @@ pub(super) fn proposal(account: AccountId) -> Result<Signed<Proposal>> {
         threshold: 2,
         approvers: BTreeSet::from(["device".parse()?]),
     };
-    let proposal = Proposal { terms, proposer: "device".parse()?, created_at: 1 };
+    let proposal = Proposal { terms, proposer: "device".parse()?, created_at: 1, import: None };
     Ok(Signed::by(proposal, "device".parse()?, &secret(1)))
 }
 
@@ -50,6 +50,7 @@ pub(super) fn charter(proposal: &Signed<Proposal>) -> Charter {
         key,
         created_at: 1,
         previous: None,
+        origin: None,
     }
 }
 

@@ -56,7 +56,7 @@ fn proposal(account: AccountId) -> Result<Signed<Proposal>> {
         threshold: 2,
         approvers: BTreeSet::from(["device".parse()?]),
     };
-    let proposal = Proposal { terms, proposer: "device".parse()?, created_at: 1 };
+    let proposal = Proposal { terms, proposer: "device".parse()?, created_at: 1, import: None };
     Ok(Signed::by(proposal, "device".parse()?, &secret(1)))
 }
 
@@ -68,7 +68,8 @@ fn charter(proposal: &Signed<Proposal>) -> Result<Signed<Charter>> {
         transcript: Digest([1; 32]),
     };
     let terms = proposal.document.terms.clone();
-    let charter = Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: 1, previous: None };
+    let charter =
+        Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: 1, previous: None, origin: None };
     Ok(Signed::by(charter, "device".parse()?, &secret(1)))
 }
 
