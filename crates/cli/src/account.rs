@@ -1,6 +1,7 @@
 //! `cohold account`: make, list, show.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,28 +25,31 @@ use crate::recovery::{PASSPHRASE_VARIABLE, RecoveryKeeper, file_path};
 /// How long the making of an account may take.
 const PATIENCE: Duration = Duration::from_secs(130);
 
+/// A recovery party while its account is made.
+type Sleeper = (Arc<RecoveryKeeper>, Card, Arc<cohold_mpc::PartyKeys>);
+
 /// A party as the user asked for it.
-struct Wanted {
-    party: PartyName,
-    entity: Option<EntityName>,
+pub(crate) struct Wanted {
+    pub(crate) party: PartyName,
+    pub(crate) entity: Option<EntityName>,
 }
 
 /// `cohold account create`.
 pub(crate) async fn create(output: Output, home: &Home, args: &CreateArgs) -> anyhow::Result<()> {
     let charter = make(output, home, args).await?;
-    let value = made(home, args, &charter.document)?;
+    let value = made(home, args.recovery_dir.as_deref(), &charter.document)?;
     output.result(&value, || made_words(&charter, &value))
 }
 
 /// What is told of an account that was made.
-pub(crate) fn made(home: &Home, args: &CreateArgs, charter: &Charter) -> anyhow::Result<Value> {
+pub(crate) fn made(home: &Home, recovery_dir: Option<&Path>, charter: &Charter) -> anyhow::Result<Value> {
     Ok(json!({
         "account": charter.terms.account,
         "address": address(charter)?,
         "template": charter.terms.template,
         "threshold": charter.terms.threshold,
         "parties": charter.terms.parties.len(),
-        "recovery_files": recovery_files(home, args, charter),
+        "recovery_files": recovery_files(home, recovery_dir, charter),
     }))
 }
 
@@ -112,7 +116,6 @@ pub(crate) async fn make_of(
     }
     let (import, share) = brought.unzip();
     let proposal = propose(&device, template, threshold, cards, import)?;
-    let account = proposal.document.terms.account;
     let parties = proposal.document.terms.parties.len();
     match share {
         Some(share) => {
@@ -123,19 +126,33 @@ pub(crate) async fn make_of(
             output.progress(&format!("making a key among {parties} parties; it never exists in one place …"))
         }
     }
+    carry_out(output, home, &client, &device, device_card, &sleepers, proposal).await
+}
+
+/// Puts the user's parties on the relay and has all parties make the account.
+pub(crate) async fn carry_out(
+    output: Output,
+    home: &Home,
+    client: &Client,
+    device: &Device,
+    device_card: Card,
+    sleepers: &[Sleeper],
+    proposal: Signed<Proposal>,
+) -> anyhow::Result<Signed<Charter>> {
+    let account = proposal.document.terms.account;
     let mut online: Vec<Online> = Vec::new();
-    let (runtime, stop) = device.online(&client, device_card);
+    let (runtime, stop) = device.online(client, device_card);
     online.push(stop);
-    for (keeper, card, keys) in &sleepers {
+    for (keeper, card, keys) in sleepers {
         let keeper = Arc::clone(keeper) as Arc<dyn cohold_node::Keeper>;
-        online.push(start(&client, card.clone(), Arc::clone(keys), device.rules.clone(), keeper).1);
+        online.push(start(client, card.clone(), Arc::clone(keys), device.rules.clone(), keeper).1);
     }
     anyhow::ensure!(runtime.ready(Duration::from_secs(10)).await, "the relay at the server does not answer");
     let patience = Patience::new(output);
     let body = AccountCreate { proposal };
     patience.call(async || client.account_create(&body).await).await?;
-    let charter = wait(output, &client, &patience, &device, account, &sleepers).await?;
-    hand_in(output, home, &client, &device, &charter.document).await;
+    let charter = wait(output, client, &patience, device, account, sleepers).await?;
+    hand_in(output, home, client, device, &charter.document).await;
     Ok(charter)
 }
 
@@ -145,7 +162,7 @@ async fn wait(
     patience: &Patience,
     device: &Device,
     account: AccountId,
-    sleepers: &[(Arc<RecoveryKeeper>, Card, Arc<cohold_mpc::PartyKeys>)],
+    sleepers: &[Sleeper],
 ) -> anyhow::Result<Signed<Charter>> {
     let began = Instant::now();
     let mut said = Instant::now();
@@ -184,7 +201,7 @@ async fn wait(
 }
 
 /// Template, threshold and parties as asked for.
-fn shape(args: &CreateArgs) -> anyhow::Result<(Template, u8, Vec<Wanted>)> {
+pub(crate) fn shape(args: &CreateArgs) -> anyhow::Result<(Template, u8, Vec<Wanted>)> {
     let usage = |message: String| Failure::error(Exit::Usage, "usage", message);
     if let Some(threshold) = args.threshold {
         let wanted: anyhow::Result<Vec<Wanted>> = args
@@ -302,7 +319,7 @@ fn check_node(card: &Card) -> anyhow::Result<()> {
 }
 
 /// A node that names the user as whoever runs it would count as the user's own.
-fn check_foreign(card: &Card, own: &EntityName) -> anyhow::Result<()> {
+pub(crate) fn check_foreign(card: &Card, own: &EntityName) -> anyhow::Result<()> {
     if card.entity != *own {
         return Ok(());
     }
@@ -350,8 +367,8 @@ pub(crate) fn propose(
     Ok(Signed::by(proposal, me, &device.keys.identity))
 }
 
-fn recovery_files(home: &Home, args: &CreateArgs, charter: &Charter) -> Vec<String> {
-    let folder = args.recovery_dir.clone().unwrap_or_else(|| home.path("recovery"));
+fn recovery_files(home: &Home, folder: Option<&Path>, charter: &Charter) -> Vec<String> {
+    let folder = folder.map_or_else(|| home.path("recovery"), Path::to_path_buf);
     let sleeping = charter.terms.parties.iter().filter(|card| card.kind == PartyKind::Recovery);
     sleeping.map(|card| file_path(&folder, charter, &card.party).display().to_string()).collect()
 }

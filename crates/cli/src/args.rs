@@ -14,7 +14,10 @@ use cohold_model::{AccountId, RequestId};
 pub(crate) use change::ChangeCommand;
 pub(crate) use custody::{AtArg, AttackArgs, ClassArg, CustodyCommand, FleetArgs, ModelArgs, VerifyArgs};
 pub(crate) use exit::{ExitCommand, ExitSignArgs, ExportArgs, KeyFormat, SharesArgs};
-pub(crate) use import::{BringArgs, ImportCommand, KeyArgs, MnemonicArgs};
+pub(crate) use import::{
+    BringArgs, ImportCommand, InspectArgs, KeyArgs, MnemonicArgs, NodeCommand, NodeImportArgs, ProposeArgs,
+    StartArgs,
+};
 pub(crate) use reshare::{EpochArgs, RecoverArgs, RefreshArgs, ReshareArgs};
 
 /// Keys that nobody holds alone, and the proof of who can move what.
@@ -380,6 +383,8 @@ pub(crate) struct NodeArgs {
     /// The node's settings.
     #[arg(long, value_name = "FILE", default_value = "node.toml")]
     pub(crate) config: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: Option<NodeCommand>,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,10 @@
 //! `cohold account import`: a key that was made elsewhere becomes an account at the same address.
 
+pub(crate) mod node;
+mod shares;
+
+use std::path::Path;
+
 use cohold_chain_evm::Address;
 use cohold_import::{WholeKey, phrase, raw};
 use cohold_model::charter::Charter;
@@ -31,6 +36,9 @@ pub(crate) async fn run(output: Output, home: &Home, command: &ImportCommand) ->
             let brought = brought(plain(args)?)?;
             bring(output, home, brought, &args.bring, &args.create).await
         }
+        ImportCommand::Inspect(args) => shares::inspect(output, args),
+        ImportCommand::Propose(args) => shares::propose(output, home, args).await,
+        ImportCommand::Start(args) => shares::start(output, home, args).await,
     }
 }
 
@@ -76,7 +84,7 @@ async fn bring(
     let dealers = [(DEVICE.parse()?, brought.share.party())].into();
     let import = brought.key.import(origin, dealers);
     let charter = account::make_of(output, home, create, Some((import, brought.share))).await?;
-    told(output, home, create, &charter)
+    told(output, home, create.recovery_dir.as_deref(), &charter)
 }
 
 /// What a wrong path or passphrase gives is a key as well; and one key is one account here.
@@ -105,8 +113,13 @@ fn check_address(home: &Home, found: Address, wanted: Option<&str>) -> anyhow::R
     Ok(())
 }
 
-fn told(output: Output, home: &Home, create: &CreateArgs, charter: &Signed<Charter>) -> anyhow::Result<()> {
-    let mut value = account::made(home, create, &charter.document)?;
+fn told(
+    output: Output,
+    home: &Home,
+    recovery_dir: Option<&Path>,
+    charter: &Signed<Charter>,
+) -> anyhow::Result<()> {
+    let mut value = account::made(home, recovery_dir, &charter.document)?;
     let advice = charter.document.origin.map(Origin::advice).unwrap_or_default();
     if let Some(fields) = value.as_object_mut() {
         fields.insert("origin".into(), json!(charter.document.origin));
@@ -114,14 +127,12 @@ fn told(output: Output, home: &Home, create: &CreateArgs, charter: &Signed<Chart
     }
     output.result(&value, || {
         account::made_words(charter, &value)
-            + &format!("\nthe key still exists where it came from, and in every copy of it: {advice}")
+            + &format!("\nwhat it was made of still exists where it came from, and in every copy: destroy it once the funds are moved")
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn home(folder: &Path) -> anyhow::Result<Home> {

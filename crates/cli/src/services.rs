@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::{oneshot, watch};
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Command, NodeArgs, ServerArgs};
+use crate::args::{Command, NodeArgs, NodeCommand, ServerArgs};
 use crate::home::Home;
 use crate::output::{Output, secret};
 
@@ -55,6 +55,9 @@ pub(crate) async fn node(output: Output, args: &NodeArgs) -> anyhow::Result<()> 
             secret(None, VAULT_PASSPHRASE_VARIABLE, "vault passphrase").map_err(|e| format!("{e:#}"))?;
         Ok(String::clone(&text))
     })?;
+    if let Some(NodeCommand::Import(given)) = &args.command {
+        return crate::import::node::run(output, &home, given);
+    }
     let (stop, shutdown) = watch::channel(false);
     tokio::spawn(async move {
         told_to_stop().await;

@@ -11,7 +11,7 @@ use cohold_mpc_share::{Secp256k1, Secret, point as group_point, scalar as group_
 use k256::Scalar;
 use k256::elliptic_curve::PrimeField as _;
 use k256::elliptic_curve::group::GroupEncoding as _;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// What all know of one holder of a foreign key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,6 +203,12 @@ impl ForeignShare {
     #[must_use]
     pub fn party(&self) -> PartyIndex {
         self.party
+    }
+
+    /// The secret, to be sealed: 32 bytes, big-endian. [`ForeignKey::share`] reads it again.
+    #[must_use]
+    pub fn to_secret_bytes(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.secret.expose().to_repr().into())
     }
 
     pub(crate) fn is_of(&self, key: &ForeignKey) -> bool {

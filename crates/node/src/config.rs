@@ -98,6 +98,8 @@ pub struct NodeHome {
     pub vault: Arc<dyn Vault>,
     /// Where its database lies.
     pub database: PathBuf,
+    /// Where shares of keys that were made elsewhere lie until they are dealt.
+    pub imports: PathBuf,
 }
 
 impl NodeHome {
@@ -119,7 +121,14 @@ impl NodeHome {
         private_folder(folder).map_err(|e| ConfigError::Vault(e.to_string()))?;
         let vault = open_vault(folder, parsed.vault, passphrase)?;
         let keys = open_keys(folder, vault.as_ref(), &parsed.party)?;
-        Ok(Self { config: parsed, rules, keys, vault, database: folder.join("node.sqlite") })
+        Ok(Self {
+            config: parsed,
+            rules,
+            keys,
+            vault,
+            database: folder.join("node.sqlite"),
+            imports: folder.join("imports"),
+        })
     }
 
     /// The card that this node hands out.

@@ -15,7 +15,7 @@ pub async fn serve(home: NodeHome, shutdown: Shutdown, ready: impl FnOnce(&str))
     let fingerprint = card.identity.fingerprint();
     let store = PartyStore::open(&home.database)?;
     let keeper = VaultedKeeper::new(store, home.vault, card.party.clone())?;
-    let keeper = keeper.under(home.rules.clone(), home.config.proposals)?;
+    let keeper = keeper.under(home.rules.clone(), home.config.proposals)?.importing_from(home.imports);
     tracing::info!(party = %card.party, entity = %card.entity, %fingerprint, "node starts");
     let relay = connect(home.config.relay, &card, &home.keys);
     let runtime = Runtime::new(card, Arc::new(home.keys), home.rules, Arc::new(keeper), relay.link());

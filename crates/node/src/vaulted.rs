@@ -83,6 +83,13 @@ impl VaultedKeeper {
         Ok(self)
     }
 
+    /// The same, where shares of keys that were made elsewhere may lie sealed in a folder: a node's.
+    #[must_use]
+    pub fn importing_from(mut self, folder: std::path::PathBuf) -> Self {
+        self.foreign = ForeignShares::in_folder(folder);
+        self
+    }
+
     /// What this party may deal of keys that were made elsewhere.
     #[must_use]
     pub fn foreign(&self) -> &ForeignShares {
@@ -138,7 +145,7 @@ impl Keeper for VaultedKeeper {
     }
 
     fn foreign_take(&self, proposal: &Signed<Proposal>) -> Result<Option<ForeignShare>, KeepError> {
-        Ok(self.foreign.take(proposal))
+        self.foreign.take(self.vault.as_ref(), &self.party, proposal).map_err(failed)
     }
 
     fn keygen_keep(&self, made: &Made, now: u64) -> Result<(), KeepError> {

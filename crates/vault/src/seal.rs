@@ -52,6 +52,8 @@ pub enum Purpose {
     Auxiliary,
     /// A seed of identity or sealing keys.
     Seed,
+    /// A share of a key that was made elsewhere, until it is dealt.
+    Foreign,
 }
 
 impl Purpose {
@@ -60,6 +62,7 @@ impl Purpose {
             Self::Share => b"share",
             Self::Auxiliary => b"auxiliary",
             Self::Seed => b"seed",
+            Self::Foreign => b"foreign",
         }
     }
 }

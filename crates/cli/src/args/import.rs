@@ -26,6 +26,85 @@ pub(crate) enum ImportCommand {
         cohold account import key --key-file key.txt --template enterprise"
     )]
     Key(KeyArgs),
+    /// Look at one holder's file of a tss-lib share set (GG18, GG20): which key, which holder, which faults.
+    #[command(after_help = "Nothing is stored or sent, and no device is needed.\n\n\
+        Example:\n  cohold account import inspect --share-file keygen_data_0.json")]
+    Inspect(InspectArgs),
+    /// Write down who deals which share of a tss-lib share set to which parties. Nothing is dealt yet.
+    #[command(
+        after_help = "Each holder keeps its file on its own machine. Give the proposal to the operators, who answer \
+        with `cohold node import`; then `cohold account import start`.\n\n\
+        Example:\n  cohold account import propose --share-file keygen_data_0.json --template enterprise \\\n    \
+        --holder cosigner=2 --holder guardian=3 --out import.json"
+    )]
+    Propose(ProposeArgs),
+    /// Deal this device's share of a tss-lib share set, with the other holders, by a proposal.
+    #[command(
+        after_help = "Example:\n  cohold account import start --proposal import.json --share-file keygen_data_0.json"
+    )]
+    Start(StartArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The holder's file, as tss-lib saved it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) share_file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProposeArgs {
+    /// This device's file, as tss-lib saved it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) share_file: PathBuf,
+    /// Another party that deals, and the number of the holder whose file it has.
+    #[arg(long, value_name = "PARTY=NUMBER")]
+    pub(crate) holder: Vec<String>,
+    /// Where the proposal is written.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// The address that the key must have; another one is refused.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) address: Option<String>,
+    #[command(flatten)]
+    pub(crate) create: CreateArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    /// The proposal that `cohold account import propose` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proposal: PathBuf,
+    /// This device's file, as tss-lib saved it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) share_file: PathBuf,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// What an operator does at a node.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// Give the node its share of a tss-lib share set, to be dealt once, for one proposal.
+    #[command(
+        after_help = "The node may go on running. Keep the share file until the account is in force.\n\n\
+        Example:\n  cohold node --config node.toml import --proposal import.json --share-file keygen_data_1.json"
+    )]
+    Import(NodeImportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeImportArgs {
+    /// The proposal, as the proposer's device wrote it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proposal: PathBuf,
+    /// This holder's file, as tss-lib saved it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) share_file: PathBuf,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
 }
 
 /// What every import takes.

@@ -183,3 +183,137 @@ fn what_is_no_key_is_refused_before_anything_is_made() {
     world.wait_for_nodes();
     assert_eq!(world.device(import).run().done()["address"], SIXTH);
 }
+
+/// The folder of share sets that tss-lib really made, or nothing: the test then says so and is no test.
+fn share_sets() -> Option<PathBuf> {
+    let named = std::env::var_os("COHOLD_VECTORS").map(PathBuf::from);
+    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors"));
+    let folder = named.unwrap_or_else(beside).join("tss-lib");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("SKIPPED: no vectors in `{}`: set COHOLD_VECTORS", folder.display());
+    None
+}
+
+/// A holder's file (three of five sign), readable by its owner only.
+fn share(world: &World, sets: &Path, place: &str, number: u8) -> String {
+    let text = std::fs::read_to_string(sets.join(format!("keygen_data_{number}.json"))).unwrap();
+    private(world, &format!("{place}/keygen_data_{number}.json"), &text)
+}
+
+/// What an operator does at a node that goes on running.
+fn node_import(world: &World, node: &str, proposal: &str, share: &str) -> Cli {
+    let config = world.path(&format!("{node}/node.toml"));
+    let import = ["import", "--yes", "--proposal", proposal, "--share-file", share];
+    import.iter().fold(Cli::new(["node", "--json", "--config"]).arg(config), |cli, word| cli.arg(word))
+}
+
+#[test]
+fn a_share_set_becomes_an_account_and_is_never_in_one_place() {
+    let Some(sets) = share_sets() else { return };
+    let Some(mut world) = World::start_joining(0) else { return };
+    // Three machines, each with its own file.
+    let [own, second, third] = [("holder-1", 0), ("holder-2", 1), ("holder-3", 2)]
+        .map(|(place, number)| share(&world, &sets, place, number));
+    let seen = world.device(["account", "import", "inspect", "--share-file", &own]).run().done();
+    assert_eq!((&seen["holder"], &seen["holders"], &seen["threshold"]), (&json!(1), &json!(5), &json!(3)));
+    assert_eq!((&seen["importable"], &seen["findings"]), (&json!(true), &json!([])));
+    let address = seen["address"].as_str().unwrap().to_owned();
+
+    let proposal = world.path("holder-1/import.json").display().to_string();
+    let propose = |out: &str, more: &[&str]| {
+        let words =
+            ["account", "import", "propose", "--template", "enterprise", "--share-file", &own, "--out", out];
+        world.device(words.iter().chain(more).copied())
+    };
+    let holders = ["--holder", "cosigner=2", "--holder", "guardian=3"];
+    let refused = |more: &[&str], says: &str| {
+        let (code, message) = propose(&proposal, more).run().failed(2);
+        assert!(code == "usage" && message.contains(says), "{more:?}: {code}: {message}");
+    };
+    refused(&[], "3 of the 5 holders make this key and 1 deal");
+    refused(&["--holder", "cosigner=2"], "name 2 others");
+    refused(&["--holder", "cosigner=2", "--holder", "guardian=2"], "two parties deal for holder 2");
+    refused(&["--holder", "cosigner=2", "--holder", "guardian=6"], "holder 6 of 5");
+    refused(&["--holder", "cosigner=2", "--holder", "nobody=3"], "`nobody` deals");
+    refused(&["--holder", "cosigner=2", "--holder", "guardian"], "PARTY=NUMBER");
+    refused(&["--holder", "cosigner=2", "--holder", "cosigner=3"], "name it once");
+    let words = ["account", "import", "propose", "--share-file", &own, "--out", &proposal];
+    let (code, message) = world.device(words.iter().chain(&holders).copied()).run().failed(2);
+    assert!(code == "usage" && message.contains("`recovery`"), "{code}: {message}");
+    let done = propose(&proposal, &holders).run().done();
+    assert_eq!((&done["address"], &done["threshold"]), (&json!(address), &json!(2)));
+
+    // A node deals nothing that its operator has not given it for this very proposal.
+    let start = |proposal: &str| {
+        world.device(["account", "import", "start", "--yes", "--proposal", proposal, "--share-file", &own])
+    };
+    let (code, message) = start(&proposal).run().failed(1);
+    assert!(code == "account-failed" && message.contains("give it the share first"), "{code}: {message}");
+    let again = world.path("holder-1/again.json").display().to_string();
+    propose(&again, &holders).run().done();
+    let (code, message) = node_import(&world, "cosigner", &again, &third).run().failed(1);
+    assert!(code == "other-share" && message.contains("holder 2"), "{code}: {message}");
+    let told = node_import(&world, "cosigner", &again, &second).run().done();
+    assert_eq!((&told["party"], &told["holder"]), (&json!("cosigner"), &json!(2)));
+    node_import(&world, "guardian", &again, &third).run().done();
+    let sealed = || NODES.map(|node| files(&world.path(&format!("{node}/imports"))).len());
+    assert_eq!(sealed(), [1, 1]);
+
+    let done = start(&again).run().done();
+    assert_eq!((&done["address"], &done["origin"]), (&json!(address), &json!("tss-lib")));
+    assert!(done["advice"].as_str().unwrap().contains("moved, not refreshed"), "{done}");
+    assert_eq!(sealed(), [0, 0], "each share is given out once");
+    let account = Account::of(&done);
+    world.assert_spendable(&account);
+    world.wait_for_statements(&account);
+    assert_doubted(&world, &account);
+    world.node_stop("guardian");
+    world.assert_spendable(&account);
+
+    // The same again: the device has this key, and the proposal was used.
+    let (code, _) = start(&again).run().failed(1);
+    assert_eq!(code, "address-known");
+}
+
+#[test]
+fn a_share_set_with_bad_moduli_goes_nowhere() {
+    let Some(sets) = share_sets() else { return };
+    let Some(world) = World::start() else { return };
+    let own = share(&world, &sets, "holder-1", 0);
+    let text = std::fs::read_to_string(&own).unwrap();
+    // The last holder's Paillier modulus becomes a multiple of ten.
+    let list = text.find("\"PaillierPKs\"").unwrap();
+    let key = list + text[list..].find("\"ECDSAPub\"").unwrap();
+    let last = list + text[list..key].rfind("\"N\":").unwrap();
+    let digit = last + text[last..].find(|c: char| c == '\n' || c == '}').unwrap() - 1;
+    let bad = format!("{}0{}", &text[..digit], &text[digit + 1..]);
+    let bad = private(&world, "holder-1/bad.json", &bad);
+    let seen = world.device(["account", "import", "inspect", "--share-file", &bad]).run().done();
+    assert_eq!((&seen["importable"], &seen["findings"][0]["holder"]), (&json!(false), &json!(5)), "{seen}");
+    let out = world.path("holder-1/import.json").display().to_string();
+    let holders = ["--holder", "cosigner=2", "--holder", "guardian=3", "--template", "enterprise"];
+    let propose = |file: &str| {
+        let words = ["account", "import", "propose", "--out", &out, "--share-file", file];
+        world.device(words.iter().chain(&holders).copied())
+    };
+    let (code, message) = propose(&bad).run().failed(1);
+    assert!(code == "weak-key" && message.contains("Paillier modulus of party 5"), "{code}: {message}");
+    assert!(!Path::new(&out).exists(), "nothing is proposed");
+    // Nor at a node, whatever the proposer looked at.
+    propose(&own).run().done();
+    let second = std::fs::read_to_string(share(&world, &sets, "holder-2", 1)).unwrap();
+    let second = second.replace(&text[last..=digit], &format!("{}0", &text[last..digit]));
+    let second = private(&world, "holder-2/bad.json", &second);
+    let (code, _) = node_import(&world, "cosigner", &out, &second).run().failed(1);
+    assert_eq!(code, "weak-key");
+    assert!(!world.path("cosigner/imports").exists(), "nothing is stored");
+    // What is no share file, or another proposal.
+    let (code, message) =
+        propose(&private(&world, "holder-1/cut.json", &text[..text.len() / 2])).run().failed(2);
+    assert!(code == "share-file" && message.contains("line"), "{code}: {message}");
+    let start = ["account", "import", "start", "--yes", "--proposal", &own, "--share-file", &own];
+    let (code, _) = world.device(start).run().failed(2);
+    assert_eq!(code, "proposal");
+}
