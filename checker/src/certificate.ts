@@ -32,18 +32,18 @@ async function certificate(signed: any, trusted?: string, before?: Uint8Array, a
   must(number > 1 === (previous !== null), "document.previous does not fit its number");
   const last: any = before && (await inspect(before, issuer));
   must(!last || (last.number + 1 === number && last.digest === previous), "document.previous is another one");
-  const { terms, key: { public_key, chain_code }, created_at } = charters.at(-1).document;
+  const { terms, key: { public_key, chain_code }, created_at, origin: how = 0 } = charters.at(-1).document;
   /** Whose each key is, and each label: the first under a name keeps it, a later one has a number. */
   const [owners, current] = [new Map<string, string>(), new Set<string>()];
   let [under, keys]: [string | null, Map<string, string>] = [null, owners];
-  for (const [i, charter] of charters.entries()) {
-    const { version, epoch, previous = null, terms: { account: whose, parties }, key } = charter.document;
-    const found = canonical([version, epoch, previous, whose, key.public_key, key.chain_code]);
-    const next = canonical([i + 1, i + 1, under, account, public_key, chain_code]);
+  for (const [i, it] of charters.entries()) {
+    const { version, epoch, previous = null, origin = 0, terms: { account: of, parties }, key } = it.document;
+    const found = canonical([version, epoch, previous, of, key.public_key, key.chain_code, origin]);
+    const next = canonical([i + 1, i + 1, under, account, public_key, chain_code, how]);
     must(found === next, `document.charters[${i}] is of another account or does not follow the one before`);
     keys = new Map(parties.map(({ party, identity }: any) => [party, identity]));
     must(new Set(keys.values()).size === parties.length && parties[1], `charter ${i + 1} has a key twice`);
-    for (const [party, key] of keys) under = await verify(charter, "charter", party, key);
+    for (const [party, key] of keys) under = await verify(it, "charter", party, key);
     for (const { party, entity, identity } of parties.filter(({ identity }: any) => !owners.has(identity))) {
       const later = [...owners].map((_, n) => party.slice(0, 28) + (n ? `-${n + 1}` : ""));
       owners.set([party, ...later].find(label => !owners.has(label)), entity).set(identity, entity);

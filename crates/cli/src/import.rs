@@ -127,7 +127,7 @@ fn told(
     }
     output.result(&value, || {
         account::made_words(charter, &value)
-            + &format!("\nwhat it was made of still exists where it came from, and in every copy: destroy it once the funds are moved")
+            + "\nwhat it was made of still exists where it came from, and in every copy: destroy it once the funds are moved"
     })
 }
 

@@ -43,11 +43,7 @@ impl Runtime {
         }
     }
 
-    async fn make(
-        self: &Arc<Self>,
-        accepted: Accepted,
-        inbox: Inbox,
-    ) -> Result<(), String> {
+    async fn make(self: &Arc<Self>, accepted: Accepted, inbox: Inbox) -> Result<(), String> {
         let (keeper, proposal, session) =
             (Arc::clone(&self.keeper), accepted.proposal().clone(), accepted.session());
         let post = self.post(&proposal.document.terms);

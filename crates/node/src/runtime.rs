@@ -10,7 +10,7 @@ use cohold_model::{AccountId, IdentityKey, Signed};
 use cohold_mpc::{Envelope, PartyKeys};
 use cohold_party::statement::Memory;
 use cohold_party::wire::{FromParty, Message, ToParty};
-use cohold_party::{Rules, create, statement};
+use cohold_party::{Rules, create, statement, unread};
 use cohold_relay::{Address, Link, Parcel, RelayClient};
 use tokio::sync::{Semaphore, watch};
 
@@ -119,7 +119,18 @@ impl Runtime {
             (Address::Party(_), Ok(Message::Plain(_))) => {
                 tracing::debug!("a party speaks as coordinator: ignored")
             }
-            (_, Err(error)) => tracing::debug!(%error, "ignored"),
+            (address, Err(error)) => {
+                tracing::debug!(%error, "ignored");
+                let answer = unread::answer(&parcel.body).filter(|_| address == Address::Coordinator);
+                let permit = Arc::clone(&self.words).try_acquire_owned();
+                if let (Some(answer), Ok(permit)) = (answer, permit) {
+                    tracing::warn!(%error, "an order of another version cannot be followed");
+                    tokio::spawn(async move {
+                        self.tell(answer).await;
+                        drop(permit);
+                    });
+                }
+            }
         }
     }
 

@@ -16,6 +16,7 @@ pub mod rules;
 pub mod rules_change;
 pub mod sign;
 pub mod statement;
+pub mod unread;
 pub mod verify;
 pub mod wait;
 pub mod wire;

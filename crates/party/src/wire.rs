@@ -273,7 +273,7 @@ pub enum WireError {
 
 /// The longest plain message.
 pub const PLAIN_BYTES_MAX: usize = 256 * 1024;
-const PLAIN: u8 = 0;
+pub(crate) const PLAIN: u8 = 0;
 const SEALED: u8 = 1;
 
 impl<T: Serialize + serde::de::DeserializeOwned> Message<T> {

@@ -175,7 +175,7 @@ fn open(folder: &Path, spec: &Spec) -> Opened {
             Seal::KeyFile => Err("no passphrase is needed".into()),
             Seal::Memorised => Ok(PASSPHRASE.into()),
         });
-        let NodeHome { config, keys, vault, rules, database } = home.expect("the folder opens");
+        let NodeHome { config, keys, vault, rules, database, .. } = home.expect("the folder opens");
         return Opened { keys, vault, rules, proposals: Some(config.proposals), database };
     }
     let vault = open_device(folder, spec.seal);

@@ -10,3 +10,4 @@ mod resharing;
 mod stored;
 #[path = "../../../mpc/tests/support/network.rs"]
 mod support;
+mod wycheproof;

@@ -5,6 +5,7 @@ mod epochs;
 mod honest;
 mod orders;
 mod peers;
+mod reshare_door;
 mod restart;
 mod restored;
 mod rules;
