@@ -2,10 +2,12 @@
 //! on a local chain, with exactly what the coalition's places really contain.
 
 mod coalition;
+mod heir;
 mod honest;
 mod lent;
 mod lies;
 mod loot;
+mod mirror;
 pub(crate) mod orders;
 mod places;
 mod plunder;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cohold_chain_io::Chain;
+use cohold_custody::extract::Called;
 use cohold_custody::{Answer, evaluate, explain};
 use cohold_model::statement::Statement;
 use cohold_model::{AccountId, PartyName};
@@ -30,7 +33,7 @@ use serde_json::json;
 
 use crate::args::{AttackArgs, Global};
 use crate::chain::LOCAL_CHAIN_ID;
-use crate::custody;
+use crate::custody::{self, Drawn};
 use crate::home::Home;
 use crate::output::{Exit, Failure, Output, Told};
 use coalition::Play;
@@ -83,7 +86,7 @@ async fn one(
     coalition: &[String],
 ) -> anyhow::Result<Attack> {
     let (field, target) = prepare(output, setup, account).await?;
-    let limits = coalition::limits(&target.model, &target.said);
+    let limits = coalition::limits(&target.model, &target.called, &target.said);
     let play = play(&field, &target, coalition, &limits)?;
     output.progress(&format!("attacking with what lies at: {} …", play.coalition.join(", ")));
     run::attack(&field, &target, &play).await
@@ -121,10 +124,12 @@ fn plays(field: &Field, target: &Target) -> anyhow::Result<Vec<Play>> {
         };
         list.push(atom.clone());
     }
-    let limits = coalition::limits(&target.model, &target.said);
+    let limits = coalition::limits(&target.model, &target.called, &target.said);
     let is_assumption = |atom: &str| assumptions.iter().any(|assumption| assumption == atom);
     let mut plays = coalition::minimal(&evaluation, &limits, is_assumption);
-    let ways = evaluation.powers.get("move").into_iter().flatten();
+    // Whoever reshares has everything as well.
+    let whole = limits.iter().filter(|(_, goal)| goal.is_everything()).map(|(power, _)| power.as_str());
+    let ways = whole.chain(["move"]).filter_map(|power| evaluation.powers.get(power)).flatten();
     let ways: Vec<_> = ways.map(|way| way.coalition.to_vec()).collect();
     for coalition in coalition::maximal(&atoms, &ways)? {
         plays.push(Play { coalition, powers: Vec::new(), goals: Vec::new(), beyond: true, unplayable: None });
@@ -175,7 +180,7 @@ async fn prepare(output: Output, setup: &Setup<'_>, account: AccountId) -> anyho
     };
     let chain = local_chain(&rpc).await?;
     let charter = setup.home.account(account)?;
-    let (model, statements, _) = custody::model_heard(output, setup.home, account).await?;
+    let Drawn { model, lineage, statements, .. } = custody::drawn(output, setup.home, account).await?;
     let said: Vec<Statement> = statements.into_iter().map(|signed| signed.document).collect();
     let server = setup.home.config().ok().map(|config| Reach {
         url: config.server,
@@ -183,11 +188,13 @@ async fn prepare(output: Output, setup: &Setup<'_>, account: AccountId) -> anyho
         allowances: of_each(&said, |said| &said.allowances),
         fees: of_each(&said, |said| &said.fees),
     });
+    let called = Called::new(&lineage);
     let places = Places::new(
         setup.dev.into(),
         setup.home.clone(),
         setup.places,
         setup.recovery_passphrase_file.map(Path::to_path_buf),
+        called.clone(),
     )?;
     if let Some(elsewhere) = server.as_ref().filter(|server| !is_here(&server.url)) {
         let message = format!(
@@ -198,7 +205,7 @@ async fn prepare(output: Output, setup: &Setup<'_>, account: AccountId) -> anyho
     }
     let turns = Arc::clone(&setup.turns);
     let field = Field { places, chain, chain_id: LOCAL_CHAIN_ID, rpc, server, turns };
-    Ok((field, Target { charter, model, said }))
+    Ok((field, Target { charter, model, called, said }))
 }
 
 /// What parties have said, each with its name.

@@ -34,7 +34,10 @@ pub(crate) async fn run(output: Output, home: &Home, command: &ChangeCommand) ->
         }
         ChangeCommand::List { account } => list(output, home, *account).await,
         ChangeCommand::Accept { account, change, yes } => accept(output, home, *account, *change, *yes).await,
-        ChangeCommand::Veto { account } => veto::run(output, home, *account).await,
+        ChangeCommand::Veto { account, recovery, recovery_passphrase_file } => {
+            let file = recovery.as_deref().map(|file| (file, recovery_passphrase_file.as_deref()));
+            veto::run(output, home, *account, file).await
+        }
         ChangeCommand::Reject { account, change } => reject(output, home, *account, *change).await,
     }
 }

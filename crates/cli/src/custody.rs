@@ -14,7 +14,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use cohold_api::Statements;
 use cohold_custody::declared::Declared;
-use cohold_custody::extract::{Own, extract};
+use cohold_custody::extract::{Dates, Own, Told as Word, extract};
 use cohold_custody::{Evaluation, Model, diff, difference, evaluate, explain, regimes, sheet, what_if};
 use cohold_model::account::{Card, PartyKind};
 use cohold_model::charter::Charter;
@@ -24,7 +24,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::args::{Global, ModelArgs};
-use crate::home::Home;
+use crate::exit::noted::{self, Exits};
+use crate::home::{DEVICE, Home};
 use crate::output::{Exit, Failure, Output, Told};
 
 /// The largest model file that is read.
@@ -42,38 +43,56 @@ pub(crate) async fn certificate(
     home: &Home,
     account: AccountId,
 ) -> anyhow::Result<(Value, String)> {
-    let (model, missing) = model_of(output, home, account).await?;
+    let Drawn { model, lineage, statements, missing } = drawn(output, home, account).await?;
     let evaluation = evaluate(&model)?;
+    let dates = dates(home, &lineage, &statements)?;
     let mut text = sheet::render(&model, &evaluation);
+    text += &format!("\n{}", dates.render());
     if !missing.is_empty() {
         text += &format!("\nnot heard, so assumed against you: {}\n", missing.join(", "));
     }
     let regimes = regimes(&model)?;
     let value = json!({
-        "account": account, "model": model, "evaluation": evaluation, "regimes": regimes, "missing": missing,
+        "account": account, "model": model, "evaluation": evaluation, "regimes": regimes, "dates": dates,
+        "missing": missing,
     });
     Ok((value, text))
 }
 
-/// The model of an account, and the nodes that were not heard.
-async fn model_of(output: Output, home: &Home, account: AccountId) -> anyhow::Result<(Model, Vec<String>)> {
-    let (model, _, missing) = model_heard(output, home, account).await?;
-    Ok((model, missing))
+/// When things happened, by what the parties say, and by what this device has noted since it last spoke.
+fn dates(home: &Home, lineage: &Lineage, statements: &[Signed<Statement>]) -> anyhow::Result<Dates> {
+    let mut dates = Dates::new(lineage, statements, cohold_node::now());
+    let Exits { drilled_at, exported_at } = noted::show(home, lineage.current().document.terms.account)?;
+    let by: PartyName = DEVICE.parse()?;
+    let noted = |told: Option<Word>, at: Option<u64>| {
+        let own = at.map(|at| Word { at, by: by.clone() });
+        told.into_iter().chain(own).max_by_key(|told| told.at)
+    };
+    dates.drilled = noted(dates.drilled, drilled_at);
+    dates.exported = noted(dates.exported, exported_at);
+    Ok(dates)
 }
 
-/// The model of an account, what its nodes say, and the nodes that were not heard.
-pub(crate) async fn model_heard(
-    output: Output,
-    home: &Home,
-    account: AccountId,
-) -> anyhow::Result<(Model, Vec<Signed<Statement>>, Vec<String>)> {
+/// What is known of an account.
+pub(crate) struct Drawn {
+    pub(crate) model: Model,
+    /// All its charters.
+    pub(crate) lineage: Lineage,
+    /// What its parties say.
+    pub(crate) statements: Vec<Signed<Statement>>,
+    /// The nodes that were not heard.
+    missing: Vec<String>,
+}
+
+/// The model of an account, and what it is drawn from.
+pub(crate) async fn drawn(output: Output, home: &Home, account: AccountId) -> anyhow::Result<Drawn> {
     let charter = home.account(account)?;
     let Heard { statements, declared, missing } = gather(output, home, account).await;
     let own = Own { declared, seals: own_seals(&charter.document) };
     let lineage = lineage(home, &charter).await?;
     let model = extract(&lineage, &statements, &own, cohold_node::now())
         .map_err(|error| Failure::error(Exit::Failed, "model", error.to_string()))?;
-    Ok((model, statements, missing))
+    Ok(Drawn { model, lineage, statements, missing })
 }
 
 /// All charters of an account up to this one, from which each one before is known by its digest: this
@@ -214,7 +233,7 @@ async fn model(output: Output, global: &Global, of: &ModelArgs) -> anyhow::Resul
         return parse(path);
     }
     let account = of.account.context("name an account, or a file with `--model`")?;
-    let (model, missing) = model_of(output, &Home::locate(global)?, account).await?;
+    let Drawn { model, missing, .. } = drawn(output, &Home::locate(global)?, account).await?;
     if !missing.is_empty() {
         output.progress(&format!("not heard, so assumed against you: {}", missing.join(", ")));
     }

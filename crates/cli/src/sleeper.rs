@@ -39,8 +39,12 @@ impl Sleeper {
         charter: &Charter,
     ) -> anyhow::Result<Arc<Self>> {
         let (_, card, Opened { keys, share }) = recovery::open_under(path, passphrase_file, charter)?;
-        let charter = Arc::new(Hashed::new(charter.clone()));
-        Ok(Arc::new(Self { charter, share: Arc::new(share), card, keys: Arc::new(keys) }))
+        Ok(Self::of(charter, card, Arc::new(keys), Arc::new(share)))
+    }
+
+    /// A party whose share and keys are at hand.
+    pub(crate) fn of(charter: &Charter, card: Card, keys: Arc<PartyKeys>, share: Arc<Share>) -> Arc<Self> {
+        Arc::new(Self { charter: Arc::new(Hashed::new(charter.clone())), share, card, keys })
     }
 }
 

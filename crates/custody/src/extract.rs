@@ -105,6 +105,7 @@
 //! Not among the doubts: that the provider shows a wrong chain state or a wrong payment. Each device decodes
 //! the very bytes that it signs; a lie about the chain can make a payment fail or wait, not go elsewhere.
 
+mod dates;
 mod holders;
 mod joining;
 mod labels;
@@ -140,6 +141,8 @@ use said::Said;
 use view::View;
 use whole::Whole;
 
+pub use dates::{Began, Dates, Seen, Told};
+pub use labels::Called;
 pub use structure::{Structures, structures};
 pub use suppose::suppose;
 

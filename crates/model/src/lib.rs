@@ -9,6 +9,7 @@ pub mod amount;
 pub mod canonical;
 pub mod change;
 pub mod charter;
+pub mod civil;
 pub mod handover;
 pub mod identity;
 pub mod ids;

@@ -44,10 +44,17 @@ pub(crate) enum ChangeCommand {
     },
     /// Object to what another party of the account has asked its nodes to join in, while they wait.
     #[command(after_help = "Exit codes: 0 no node joins in it, 1 refused, or nobody has asked.\n\n\
-            Example:\n  cohold custody change veto acc_…")]
+            Examples:\n  cohold custody change veto acc_…\n  \
+            cohold custody change veto acc_… --recovery recovery.txt")]
     Veto {
         /// The account.
         account: AccountId,
+        /// Object with a recovery file, where the device was stolen.
+        #[arg(long, value_name = "FILE")]
+        recovery: Option<PathBuf>,
+        /// A file with the recovery passphrase; otherwise `COHOLD_RECOVERY_PASSPHRASE` or a prompt.
+        #[arg(long, value_name = "FILE", requires = "recovery")]
+        recovery_passphrase_file: Option<PathBuf>,
     },
     /// Have a node forget a change that waits.
     #[command(after_help = "Example:\n  cohold custody change reject acc_… chg_…")]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cohold_custody::extract::Called;
 use cohold_custody::{Evaluation, Model};
 use cohold_model::intent::Asset;
 use cohold_model::statement::{Allowance, Statement};
@@ -54,7 +55,10 @@ pub(crate) fn goals(powers: &[String], limits: &BTreeMap<String, Goal>) -> Vec<G
     if powers.iter().any(|power| power == "move") {
         return vec![Goal::Move];
     }
-    powers.iter().filter_map(|power| limits.get(power).cloned()).collect()
+    let (last, first): (Vec<Goal>, Vec<Goal>) =
+        powers.iter().filter_map(|power| limits.get(power).cloned()).partition(Goal::is_everything);
+    // What takes everything leaves nothing for the others to show.
+    first.into_iter().chain(last).collect()
 }
 
 /// The largest sets of these atoms that do not move; none of `ways` is within them.
@@ -76,9 +80,10 @@ pub(crate) fn maximal(atoms: &[String], ways: &[Vec<String>]) -> anyhow::Result<
 }
 
 /// The limits of a model, each with the node that lends within it and what that node has said.
-pub(crate) fn limits(model: &Model, said: &[Statement]) -> BTreeMap<String, Goal> {
+pub(crate) fn limits(model: &Model, called: &Called, said: &[Statement]) -> BTreeMap<String, Goal> {
     let goal = |name: &String, asset: &str| {
-        let mut lenders = said.iter().filter(|said| name.starts_with(&format!("{}-", said.party)));
+        let mut lenders =
+            said.iter().filter(|said| name.starts_with(&format!("{}-", called.party(&said.party))));
         let power = format!("move[{name}]");
         let goal = lenders.find_map(|said| {
             let (power, lender) = (power.clone(), said.party.clone());
@@ -97,7 +102,18 @@ pub(crate) fn limits(model: &Model, said: &[Statement]) -> BTreeMap<String, Goal
         });
         Some((power, goal?))
     };
-    model.limits().iter().filter_map(|(name, limit)| goal(name, limit.asset.as_deref()?)).collect()
+    let joins = |name: &String| {
+        let joiner = said.iter().find(|said| *name == format!("{}:resharing", called.party(&said.party)))?;
+        let power = format!("move[{name}]");
+        let delay_seconds = joiner.resharing_delay?;
+        Some((power.clone(), Goal::Reshare { power, lender: joiner.party.clone(), delay_seconds }))
+    };
+    let limits = model.limits().iter();
+    limits
+        .filter_map(|(name, limit)| {
+            limit.asset.as_deref().map_or_else(|| joins(name), |asset| goal(name, asset))
+        })
+        .collect()
 }
 
 /// An asset as limits name it.

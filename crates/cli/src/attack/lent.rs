@@ -101,7 +101,9 @@ impl<'a> Customer<'a> {
                 Wish { asset: allowance.asset.clone(), to, amount: part_of(allowance) }
             }
             // The least that can be moved: its fee is what is lost.
-            Goal::Move | Goal::Burn { .. } => Wish { asset: Asset::Native, to, amount: Amount::from(1) },
+            Goal::Move | Goal::Reshare { .. } | Goal::Burn { .. } => {
+                Wish { asset: Asset::Native, to, amount: Amount::from(1) }
+            }
         };
         let power = goal.power().to_owned();
         match self.ask(&wish, &signers).await? {

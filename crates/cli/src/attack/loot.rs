@@ -36,6 +36,17 @@ pub(crate) struct Known {
     pub(crate) server: Option<Reach>,
     /// Where a coalition that has the server is the coordinator.
     pub(crate) coordinator: Option<Coordinator>,
+    /// Where a resharing can be asked for: copies of the real server and nodes.
+    pub(crate) mirror: Option<Mirror>,
+}
+
+/// Real programs on copies of their folders, which a resharing may change for good.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Mirror {
+    pub(crate) url: String,
+    pub(crate) token: String,
+    /// The nodes there, those first that say that they join.
+    pub(crate) nodes: Vec<PartyName>,
 }
 
 /// A server's API.
@@ -65,6 +76,9 @@ pub(crate) enum Goal {
     Within { power: String, lender: PartyName, allowance: Box<Allowance> },
     /// What an honest node lets go in fees: a payment of next to nothing, whose fee is gone.
     Burn { power: String, lender: PartyName, fees: FeeBound },
+    /// Everything, after a resharing to parties of the thief's own, in which an honest node deals after its
+    /// wait.
+    Reshare { power: String, lender: PartyName, delay_seconds: u64 },
 }
 
 /// What an attacker hands back. Its word is not taken: the chain is asked.
@@ -75,6 +89,8 @@ pub(crate) struct Spoils {
     pub(crate) tried: Vec<Tried>,
     /// Goals that no program that exists can be led to, and why.
     pub(crate) unplayable: Vec<(String, String)>,
+    /// Goals that take longer than anybody waits here, and how long.
+    pub(crate) waits: Vec<(String, String)>,
     /// Goals that failed, and why.
     pub(crate) failed: Vec<(String, String)>,
 }
@@ -125,16 +141,21 @@ impl Goal {
     pub(crate) fn power(&self) -> &str {
         match self {
             Self::Move => "move",
-            Self::Within { power, .. } | Self::Burn { power, .. } => power,
+            Self::Within { power, .. } | Self::Burn { power, .. } | Self::Reshare { power, .. } => power,
         }
     }
 
     /// The node whose signature it takes, if it takes one.
     pub(crate) fn lender(&self) -> Option<&PartyName> {
         match self {
-            Self::Move => None,
+            Self::Move | Self::Reshare { .. } => None,
             Self::Within { lender, .. } | Self::Burn { lender, .. } => Some(lender),
         }
+    }
+
+    /// Whether nothing bounds it.
+    pub(crate) fn is_everything(&self) -> bool {
+        matches!(self, Self::Move | Self::Reshare { .. })
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use cohold_custody::extract::Called;
 use cohold_model::PartyName;
 use cohold_model::account::PartyKind;
 use cohold_model::charter::Charter;
@@ -59,6 +60,8 @@ pub(crate) struct Places {
     pub(crate) home: Home,
     named: BTreeMap<String, PathBuf>,
     recovery_passphrase_file: Option<PathBuf>,
+    /// What the model calls the parties.
+    called: Called,
 }
 
 impl Places {
@@ -67,18 +70,19 @@ impl Places {
         home: Home,
         file: Option<&Path>,
         recovery_passphrase_file: Option<PathBuf>,
+        called: Called,
     ) -> anyhow::Result<Self> {
         let named = match file {
             Some(path) => read(path)?.places,
             None => BTreeMap::new(),
         };
-        Ok(Self { dev, home, named, recovery_passphrase_file })
+        Ok(Self { dev, home, named, recovery_passphrase_file, called })
     }
 
     /// What an atom is, by its name in the model of this account.
     pub(crate) fn place(&self, charter: &Charter, atom: &str) -> anyhow::Result<Place> {
         for card in &charter.terms.parties {
-            let party = card.party.as_str();
+            let party = self.called.party(&card.party);
             let of = |what: &str| atom == format!("{party}-{what}");
             let machine = atom == party || of("party");
             let place = match card.kind {
@@ -106,13 +110,28 @@ impl Places {
             "hostile-program" => Ok(Place::HostileProgram),
             "recovery-copy" => Ok(Place::RecoveryCopy(recoveries.map(|card| card.party.clone()).collect())),
             "weak-secret" => Ok(Place::WeakSecret),
-            "engine-leak" => Ok(Place::Assumption),
+            "engine-leak" | "exported-key" | "imported-key" => Ok(Place::Assumption),
+            _ if self.is_past(atom) => Ok(Place::Assumption),
             _ => Err(Failure::error(
                 Exit::Usage,
                 "no-place",
                 format!("where `{atom}` lies is not known: a development set-up has no such place"),
             )),
         }
+    }
+
+    /// Whether an atom is about old shares: who may have kept one, or a place that is no party's any more.
+    fn is_past(&self, atom: &str) -> bool {
+        let mut before = self.called.before.iter();
+        let everybody = self.called.now.values().chain(self.called.before.keys());
+        let mut kept = everybody.map(|label| format!("kept-{label}"));
+        let of_former = |label: &str| {
+            atom.strip_prefix(label).is_some_and(|rest| matches!(rest, "" | "-file" | "-party"))
+        };
+        atom == "kept"
+            || atom.starts_with("kept-by-")
+            || kept.any(|doubt| doubt == atom)
+            || before.any(|(label, entity)| of_former(label) || atom == format!("{entity}-left"))
     }
 
     /// Carries off exactly what lies at the places of a coalition, each into a folder of its own.
@@ -197,7 +216,7 @@ impl Places {
         copy_folder(named.unwrap_or(&self.home.folder), into, &["recovery"])
     }
 
-    fn recovery_file(&self, charter: &Charter, party: &PartyName) -> PathBuf {
+    pub(crate) fn recovery_file(&self, charter: &Charter, party: &PartyName) -> PathBuf {
         recovery::file_path(&self.home.path("recovery"), charter, party)
     }
 
@@ -208,7 +227,7 @@ impl Places {
         }
     }
 
-    fn recovery_passphrase(&self) -> anyhow::Result<String> {
+    pub(crate) fn recovery_passphrase(&self) -> anyhow::Result<String> {
         let file = self.recovery_passphrase_file.as_deref();
         let prompt = "recovery passphrase, which the coalition is given";
         match self.named.get("recovery-passphrase") {

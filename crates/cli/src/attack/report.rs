@@ -41,6 +41,8 @@ pub(crate) enum Outcome {
     Assumption,
     /// The model counts it against the account, but no program offers the way.
     NotOffered,
+    /// It takes longer than is waited here.
+    NotWaited,
     /// The model says otherwise.
     Contradiction,
 }
@@ -67,7 +69,12 @@ impl Attack {
             Some(_) => Outcome::Contradiction,
             None => Outcome::of(play, &spoils),
         };
-        let unplayable = spoils.unplayable.first().map(|(power, why)| format!("`{power}`: {why}"));
+        let unplayable = spoils
+            .waits
+            .iter()
+            .chain(&spoils.unplayable)
+            .next()
+            .map(|(power, why)| format!("`{power}`: {why}"));
         self.why = contradiction.or(unplayable);
         self.opened = spoils.opened;
         self.transactions = spoils.taken;
@@ -90,6 +97,7 @@ impl Attack {
             Outcome::Held => format!("came to nothing in {tries} tries"),
             Outcome::Assumption => format!("not played: {why}"),
             Outcome::NotOffered => format!("counted, but no program offers it: {why}"),
+            Outcome::NotWaited => format!("not waited for: {why}"),
             Outcome::Contradiction => format!("CONTRADICTS THE MODEL: {why}"),
         };
         format!("  {:12} {:56} {came}", self.outcome.mark(), format!("{{{coalition}}}"))
@@ -104,6 +112,7 @@ impl Outcome {
             Self::Held => "held",
             Self::Assumption => "assumption",
             Self::NotOffered => "not offered",
+            Self::NotWaited => "not waited",
             Self::Contradiction => "WRONG",
         }
     }
@@ -123,12 +132,13 @@ pub(crate) fn page(attacks: &[Attack]) -> String {
     }
     let count = |outcome| attacks.iter().filter(|attack| attack.outcome == outcome).count();
     text += &format!(
-        "{} moved, {} moved within a limit, {} could not, {} rest on an assumption, {} are counted but not offered, {} contradict the model\n",
+        "{} moved, {} moved within a limit, {} could not, {} rest on an assumption, {} are counted but not offered, {} are not waited for, {} contradict the model\n",
         count(Outcome::Moved),
         count(Outcome::MovedWithin),
         count(Outcome::Held),
         count(Outcome::Assumption),
         count(Outcome::NotOffered),
+        count(Outcome::NotWaited),
         count(Outcome::Contradiction),
     );
     if attacks.iter().any(|attack| !attack.tried.is_empty()) {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use cohold_chain_evm::Address;
 use cohold_chain_io::Chain;
+use cohold_custody::extract::Called;
 use cohold_custody::{Answer, Model, explain};
 use cohold_model::account::PartyKind;
 use cohold_model::charter::Charter;
@@ -21,6 +22,7 @@ use tokio::time::timeout;
 use super::coalition::Play;
 use super::honest::Honest;
 use super::loot::{Coordinator, Goal, Known, Reach, Spoils, Taken};
+use super::mirror::{self, Mirrored};
 use super::places::{Place, Places};
 use super::report::{Attack, Outcome};
 use crate::chain::{child, fund, fund_token};
@@ -57,6 +59,8 @@ pub(crate) struct Turns {
 pub(crate) struct Target {
     pub(crate) charter: Signed<Charter>,
     pub(crate) model: Model,
+    /// What the model calls its parties.
+    pub(crate) called: Called,
     /// What its parties have said of themselves.
     pub(crate) said: Vec<Statement>,
 }
@@ -94,6 +98,12 @@ async fn rob(field: &Field, target: &Target, play: &Play, folder: &Path) -> anyh
     private_folder(&loot)?;
     field.places.carry_off(charter, &play.coalition, &loot)?;
     let coordinator = coordinator(field, target, play)?;
+    let mirrored = match &field.server {
+        Some(reach) if mirror::is_wanted(target, play)? => {
+            Some(Mirrored::start(field, reach, target, play, &folder.join("mirror")).await?)
+        }
+        _ => None,
+    };
     let known = Known {
         charter: target.charter.clone(),
         chain_id: field.chain_id,
@@ -102,6 +112,7 @@ async fn rob(field: &Field, target: &Target, play: &Play, folder: &Path) -> anyh
         beyond: play.beyond,
         server: field.server.clone(),
         coordinator: coordinator.clone(),
+        mirror: mirrored.as_ref().map(|mirrored| mirrored.mirror.clone()),
     };
     known.write(&loot)?;
     let lends = play.goals.iter().any(|goal| goal.lender().is_some());
@@ -151,7 +162,7 @@ fn coordinator(field: &Field, target: &Target, play: &Play) -> anyhow::Result<Op
     }
     let mut honest: Vec<PartyName> = Vec::new();
     for card in charter.terms.parties.iter().filter(|card| card.kind != PartyKind::Recovery) {
-        let power = format!("use:{}", card.party);
+        let power = format!("use:{}", target.called.party(&card.party));
         let answer = explain(&target.model, &power, &play.coalition)?.answer;
         if matches!(answer, Answer::No { .. }) {
             honest.push(card.party.clone());
@@ -169,7 +180,7 @@ async fn provide(field: &Field, account: Address, play: &Play) -> anyhow::Result
     }
     let lent = play.goals.iter().filter_map(|goal| match goal {
         Goal::Within { allowance, .. } => Some(allowance.as_ref()),
-        Goal::Move | Goal::Burn { .. } => None,
+        Goal::Move | Goal::Reshare { .. } | Goal::Burn { .. } => None,
     });
     let said = field.server.iter().flat_map(|server| &server.allowances).map(|(_, allowance)| allowance);
     let wanted: Vec<_> = if play.beyond { lent.chain(said).collect() } else { lent.collect() };
@@ -218,8 +229,9 @@ async fn judge(
     }
     let reached = |goal: &Goal| {
         let power = goal.power();
+        let left = spoils.unplayable.iter().chain(&spoils.waits);
         spoils.taken.iter().any(|taken| taken.power == power)
-            || spoils.unplayable.iter().any(|(unplayable, _)| unplayable == power)
+            || left.map(|(unplayable, _)| unplayable).any(|unplayable| unplayable == power)
     };
     if let Some(goal) = play.goals.iter().find(|goal| !reached(goal)) {
         return Ok(Some(format!("nothing was taken by `{}`", goal.power())));
@@ -273,10 +285,12 @@ impl Purse {
 impl Outcome {
     /// What came of goals and attempts, where the chain does not contradict the model.
     pub(crate) fn of(play: &Play, spoils: &Spoils) -> Self {
-        match spoils.taken.iter().any(|taken| taken.power == "move") {
+        let whole = |taken: &Taken| play.goals.iter().any(|g| g.is_everything() && g.power() == taken.power);
+        match spoils.taken.iter().any(whole) {
             true => Self::Moved,
             false if !spoils.taken.is_empty() => Self::MovedWithin,
             false if play.goals.is_empty() => Self::Held,
+            false if !spoils.waits.is_empty() => Self::NotWaited,
             false => Self::NotOffered,
         }
     }

@@ -28,11 +28,12 @@ pub(crate) enum Strategy {
     DayLimit,
     OverFees,
     ForgedAtServer,
+    Resharing,
 }
 
 impl Strategy {
     /// All of them, as they are tried.
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::TooFewShares,
         Self::Guesses,
         Self::ForeignKeys,
@@ -55,6 +56,7 @@ impl Strategy {
         Self::DayLimit,
         Self::OverFees,
         Self::ForgedAtServer,
+        Self::Resharing,
     ];
 
     /// What is tried.
@@ -84,6 +86,7 @@ impl Strategy {
             Self::DayLimit => "as much as the rules let through, again and again, truly approved",
             Self::OverFees => "a fee above what the rules let go, truly approved",
             Self::ForgedAtServer => "a forged approval at the server that runs",
+            Self::Resharing => "a resharing to the thief's own parties, asked for by those it robbed",
         }
     }
 }

@@ -2,31 +2,36 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use cohold_chain_evm::Address;
 use cohold_chain_io::Chain;
 use cohold_model::receipt::Status;
 use cohold_store::ServerStore;
 
+use super::heir::Heir;
 use super::lent::Customer;
 use super::lies::Liar;
 use super::loot::{Goal, Known, Opened, Spoils};
 use super::orders::Approved;
 use super::plunder::{Loot, Stolen};
+use super::take::Part;
 use super::{sealed, take};
 use crate::client::Client;
 use crate::output::Output;
 
 /// How many requests of the past are looked at.
 const REQUESTS_MAX: u32 = 100;
+/// The longest wait of a node that is waited out.
+const WAIT_SECONDS_MAX: u64 = 60;
 
 /// `cohold attacker`: opens what it can, uses it, and prints what came of it.
 pub(crate) async fn run(output: Output, folder: &Path) -> anyhow::Result<()> {
     let known = Known::read(folder)?;
-    let spoils = rob(folder, &known).await?;
+    let spoils = rob(output, folder, &known).await?;
     output.result(&spoils, || format!("{} transactions", spoils.taken.len()))
 }
 
-async fn rob(folder: &Path, known: &Known) -> anyhow::Result<Spoils> {
+async fn rob(output: Output, folder: &Path, known: &Known) -> anyhow::Result<Spoils> {
     let charter = &known.charter.document;
     let chain = Chain::new(known.rpc.parse()?)?;
     let to = take::thief_address()?;
@@ -36,6 +41,9 @@ async fn rob(folder: &Path, known: &Known) -> anyhow::Result<Spoils> {
     let opened = held.iter().map(|party| Opened { party: party.party.clone(), how: party.how.clone() });
     let mut spoils = Spoils { opened: opened.collect(), ..Spoils::default() };
 
+    let own = folder.join("own");
+    let heir =
+        known.mirror.as_ref().map(|mirror| Heir { output, known, mirror, folder: &own, stolen: &stolen });
     if known.beyond {
         spoils.tried.extend(sealed::try_all(&loot, &shut, charter));
         spoils.tried.push(take::too_few(charter, &chain, &held, to).await?);
@@ -50,10 +58,20 @@ async fn rob(folder: &Path, known: &Known) -> anyhow::Result<Spoils> {
         } else if let Some(reach) = &known.server {
             spoils.tried.push(Customer::forge(known, reach, to).await?);
         }
+        let inherits = known.goals.iter().any(Goal::is_everything);
+        if let Some(heir) = heir.as_ref().filter(|_| !inherits) {
+            spoils.tried.push(heir.try_all(&chain, to).await?);
+        }
     }
     for goal in &known.goals {
         let result = match (goal, &known.server) {
             (Goal::Move, _) => move_all(known, &chain, &held, to, &mut spoils).await,
+            (Goal::Reshare { delay_seconds, .. }, _) if *delay_seconds > WAIT_SECONDS_MAX => {
+                let why = format!("it takes {delay_seconds} seconds, and {WAIT_SECONDS_MAX} are waited here");
+                spoils.waits.push((goal.power().into(), why));
+                Ok(())
+            }
+            (Goal::Reshare { .. }, _) => inherit(known, heir.as_ref(), goal, (&chain, to), &mut spoils).await,
             (_, Some(reach)) => {
                 // The relay takes a party's newest login: one customer for each goal.
                 match Customer::come(known, reach, &stolen).await {
@@ -77,7 +95,22 @@ async fn move_all(
     to: Address,
     spoils: &mut Spoils,
 ) -> anyhow::Result<()> {
-    spoils.taken.push(take::everything(&known.charter.document, chain, held, to).await?);
+    spoils.taken.push(take::coins(&known.charter.document, chain, held, (to, Part::All)).await?);
+    Ok(())
+}
+
+/// Everything, by a resharing; where others come after it, half.
+async fn inherit(
+    known: &Known,
+    heir: Option<&Heir<'_>>,
+    goal: &Goal,
+    (chain, to): (&Chain, Address),
+    spoils: &mut Spoils,
+) -> anyhow::Result<()> {
+    let heir = heir.context("no server and nodes run that could be asked")?;
+    let Goal::Reshare { power, lender, delay_seconds } = goal else { return Ok(()) };
+    let part = if known.goals.last() == Some(goal) { Part::All } else { Part::Half };
+    spoils.taken.push(heir.take(power, lender, *delay_seconds, (chain, to, part)).await?);
     Ok(())
 }
 

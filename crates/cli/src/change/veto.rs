@@ -1,14 +1,22 @@
 //! `cohold custody change veto`: a party of the user's objects to what another one has asked for.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
 use cohold_api::VetoCreate;
 use cohold_model::change::Asked;
+use cohold_model::charter::Charter;
 use cohold_model::reshare::Veto;
-use cohold_model::{AccountId, Document as _, Signed};
+use cohold_model::{AccountId, Document as _, PartyName, Signed};
+use cohold_mpc::PartyKeys;
 use serde_json::json;
 
 use super::{Standing, printable, standings};
+use crate::client::Client;
 use crate::home::Home;
 use crate::output::{Exit, Failure, Output};
+use crate::sleeper::Sleeper;
 
 /// What somebody asked for, and what became of it.
 pub(super) fn sentence(asked: &Asked) -> String {
@@ -23,16 +31,53 @@ pub(super) fn sentence(asked: &Asked) -> String {
     }
 }
 
-pub(super) async fn run(output: Output, home: &Home, account: AccountId) -> anyhow::Result<()> {
-    let charter = home.account(account)?.document;
+/// Who objects: this device, or the recovery file at hand where the device is in somebody else's.
+struct Objector {
+    charter: Charter,
+    party: PartyName,
+    keys: Arc<PartyKeys>,
+}
+
+impl Objector {
+    fn device(home: &Home, account: AccountId) -> anyhow::Result<Self> {
+        let charter = home.account(account)?.document;
+        let keys = home.unlock()?.keys;
+        let me = charter.terms.party_by_identity(&keys.identity());
+        let party = me.map(|(_, card)| card.party.clone()).ok_or_else(|| {
+            let message = "this device is no party of the account";
+            Failure::error(Exit::Failed, "not-a-party", message)
+        })?;
+        Ok(Self { charter, party, keys })
+    }
+
+    /// The server hands out the charter; the file knows which one is its own.
+    async fn file(
+        client: &Client,
+        account: AccountId,
+        (path, passphrase_file): (&Path, Option<&Path>),
+    ) -> anyhow::Result<Self> {
+        let charter = client.account(account).await?.charter;
+        let charter = charter.context("the server has no charter of the account")?;
+        charter.check().context("the server's charter of the account is refused")?;
+        let sleeper = Sleeper::wake(path, passphrase_file, &charter.document)?;
+        let (party, keys) = (sleeper.card.party.clone(), Arc::clone(&sleeper.keys));
+        Ok(Self { charter: charter.document, party, keys })
+    }
+}
+
+pub(super) async fn run(
+    output: Output,
+    home: &Home,
+    account: AccountId,
+    recovery: Option<(&Path, Option<&Path>)>,
+) -> anyhow::Result<()> {
     let client = home.client()?;
+    let objector = match recovery {
+        None => Objector::device(home, account)?,
+        Some(file) => Objector::file(&client, account, file).await?,
+    };
+    let Objector { charter, party: me, keys } = objector;
     let (found, _) = standings(&client, &charter).await?;
-    let device = home.unlock()?;
-    let me = charter.terms.party_by_identity(&device.keys.identity());
-    let me = me.map(|(_, card)| card.party.clone()).ok_or_else(|| {
-        let message = "this device is no party of the account";
-        Failure::error(Exit::Failed, "not-a-party", message)
-    })?;
     let mut answers: Vec<Standing> = Vec::new();
     for standing in found {
         let open = |asked: &&Asked| asked.vetoed_by.is_none() && asked.by != me;
@@ -45,7 +90,7 @@ pub(super) async fn run(output: Output, home: &Home, account: AccountId) -> anyh
                 party: me.clone(),
                 issued_at: cohold_node::now(),
             };
-            let veto = Signed::by(veto, me.clone(), &device.keys.identity);
+            let veto = Signed::by(veto, me.clone(), &keys.identity);
             let answer = client.veto(account, &VetoCreate { party: node.clone(), veto }).await?;
             let after = Standing::read(&charter, &answer.report)?;
             let is_noted = |after: &Asked| after.by == asked.by && after.vetoed_by.is_some();

@@ -7,6 +7,7 @@ use cohold_custody::certificate::{
     BYTES_MAX, Expect, Link, Verified, VerifyError, parse, verify as verify_bytes,
 };
 use cohold_custody::sheet;
+use cohold_model::civil::utc;
 use serde_json::json;
 
 use super::read_at_most;
@@ -65,8 +66,9 @@ fn before(args: &VerifyArgs, path: &Path) -> anyhow::Result<Link> {
 }
 
 fn tell(output: Output, args: &VerifyArgs, verified: &Verified) -> anyhow::Result<()> {
-    let Verified { certificate, link } = verified;
+    let Verified { certificate, link, .. } = verified;
     let fingerprint = certificate.issuer.fingerprint();
+    let dates = verified.dates();
     let value = json!({
         "ok": true,
         "account": certificate.account,
@@ -82,6 +84,7 @@ fn tell(output: Output, args: &VerifyArgs, verified: &Verified) -> anyhow::Resul
         "class": certificate.evaluation.class,
         "exit_seconds": certificate.evaluation.exit_seconds,
         "assuming": certificate.evaluation.assuming,
+        "dates": dates,
     });
     output.result(&value, || {
         let whose = match args.issuer {
@@ -97,12 +100,13 @@ fn tell(output: Output, args: &VerifyArgs, verified: &Verified) -> anyhow::Resul
         let missing = if missing.is_empty() { "nobody".into() } else { missing.join(", ") };
         format!(
             "the certificate holds: all signatures, model and result are as its facts give them\n  \
-             number   {}, {chain}\n  digest   {}\n  issued   {} seconds since 1970\n  issuer   {fingerprint} \
-             ({whose})\n  without a current word of their own: {missing}\n\n{}",
+             number   {}, {chain}\n  digest   {}\n  issued   {}\n  issuer   {fingerprint} \
+             ({whose})\n  without a current word of their own: {missing}\n\n{}\n{}",
             link.number,
             link.digest,
-            certificate.issued_at,
+            utc(certificate.issued_at),
             sheet::render(&certificate.model, &certificate.evaluation),
+            dates.render(),
         )
     })
 }

@@ -64,6 +64,93 @@ fn a_coalition_takes_what_the_model_says_and_nothing_else() {
     world.assert_spendable(&account);
 }
 
+fn tried<'a>(attack: &'a Value, strategy: &str) -> &'a Value {
+    let mut tried = attack["tried"].as_array().unwrap().iter();
+    tried.find(|tried| tried["strategy"] == strategy).unwrap_or_else(|| panic!("{attack}"))
+}
+
+const FILE: &str = "recovery-file,recovery-passphrase";
+
+/// The thief speaks for the user, and a real node gives it new shares: everything is gone, on a copy.
+#[test]
+fn a_node_that_joins_at_once_gives_a_thief_everything() {
+    let Some(world) = World::start_joining(0) else { return };
+    let account = world.funded();
+    world.wait_for_statements(&account);
+    for coalition in [FILE, "device,pin"] {
+        let value = attack(&world, &account, &["--coalition", coalition]).done();
+        let moved = one(&value);
+        assert_eq!(moved["outcome"], "moved", "{moved}");
+        assert_mined(&world.chain, moved);
+        let last = moved["transactions"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["power"], "move[cosigner:resharing]", "{moved}");
+        assert!(world.chain.balance(&account.address) < crate::chain::CENT, "{moved}");
+    }
+    // Nothing of it reached the set-up that runs.
+    assert_eq!(world.device(["account", "show", &account.id]).run().done()["epoch"], 1);
+    world.fund(&account);
+    world.assert_spendable(&account);
+
+    // In the next epoch the places have other names, and what was deleted is an assumption.
+    world.device(["account", "refresh", &account.id, "--yes"]).run().done();
+    world.wait_for_statements(&account);
+    for (coalition, outcome) in [
+        ("recovery-2-file,recovery-2-passphrase,cosigner", "moved"),
+        ("kept-cosigner,cosigner,kept-device,device,pin", "assumption"),
+    ] {
+        let value = attack(&world, &account, &["--coalition", coalition]).done();
+        assert_eq!(one(&value)["outcome"], outcome, "{value}");
+    }
+}
+
+/// With a wait the user objects, whose device or whose recovery file was not stolen; where neither can, the
+/// thief waits it out.
+#[test]
+fn a_thief_waits_and_the_user_objects() {
+    let Some(world) = World::start_joining(3600) else { return };
+    let account = world.funded();
+    world.wait_for_statements(&account);
+    world.assert_spendable(&account);
+    for (coalition, by) in [(FILE, "`device` objected"), ("device,pin", "`recovery` objected")] {
+        let value = attack(&world, &account, &["--coalition", coalition]).done();
+        let said = tried(one(&value), "resharing");
+        assert!(said["stopped"] == true && said["outcome"].as_str().unwrap().contains(by), "{value}");
+    }
+    let both = format!("{FILE},device");
+    let value = attack(&world, &account, &["--coalition", &both]).done();
+    assert_eq!(one(&value)["outcome"], "not-waited", "{value}");
+    assert!(one(&value)["why"].as_str().unwrap().contains("3600 seconds"), "{value}");
+
+    let rules = std::fs::read_to_string(world.path("cosigner/rules.toml")).unwrap();
+    world.write("asked.toml", &rules.replace("delay_seconds = 3600", "delay_seconds = 3"));
+    let file = world.path("asked.toml").display().to_string();
+    let words = ["custody", "change", "propose", &account.id, "--party", "cosigner", "--rules", &file];
+    let proposed = world.device(words).run();
+    assert_eq!(proposed.status.code(), Some(3), "{}", proposed.stdout);
+    let list = world.device(["custody", "change", "list", &account.id]).run().done();
+    let mut nodes = list["parties"].as_array().unwrap().iter();
+    let waiting = &nodes.find(|node| node["party"] == "cosigner").unwrap()["waiting"];
+    let change = waiting["change"].as_str().unwrap().to_owned();
+    world.device(["custody", "change", "accept", &account.id, &change, "--yes"]).run().done();
+    let value = attack(&world, &account, &["--coalition", &both]).done();
+    assert_eq!(one(&value)["outcome"], "moved", "{value}");
+    assert_mined(&world.chain, one(&value));
+}
+
+/// A node whose rules say nothing of resharings is asked, and gives nothing.
+#[test]
+fn a_node_that_joins_in_nothing_is_asked_in_vain() {
+    let Some(world) = World::start() else { return };
+    let account = world.funded();
+    world.wait_for_statements(&account);
+    world.assert_spendable(&account);
+    let value = attack(&world, &account, &["--coalition", FILE]).done();
+    let said = tried(one(&value), "resharing");
+    assert!(said["outcome"].as_str().unwrap().contains("joins in no resharing"), "{value}");
+    assert_eq!(one(&value)["outcome"], "not-offered", "{value}");
+    world.assert_spendable(&account);
+}
+
 /// A report that could only agree with the model would be worth nothing.
 #[test]
 fn what_contradicts_the_model_is_told() {

@@ -16,7 +16,11 @@ fn the_way_out_needs_nobody() {
     let file = account.recovery[0].display().to_string();
     world.end("cosigner");
 
+    let dates = || world.device(["custody", "show", &account.id]).run().done()["dates"].clone();
+    let before = dates();
+    assert_eq!((&before["drilled"], &before["epochs"][0]["epoch"]), (&Value::Null, &json!(1)), "{before}");
     let drill = exit(&world, &["drill", &account.id, "--recovery", &file]).run().done();
+    assert_eq!(dates()["drilled"], json!({"at": drill["drilled_at"], "by": "device"}));
     assert_eq!((&drill["address"], &drill["signers"]), (&json!(account.address), &json!([1, 2])));
     assert!(drill["seconds"].as_f64().unwrap() > 0.0);
     assert_eq!(signer(&drill), account.address, "{drill}");

@@ -70,6 +70,28 @@ fn a_stolen_recovery_file_waits_and_the_user_objects() {
     world.assert_spendable(&account);
 }
 
+/// The device and its PIN are stolen; what the user has left is the recovery file, which objects as well.
+#[test]
+fn a_stolen_device_asks_and_the_recovery_file_objects() {
+    let Some(world) = World::start_joining(3600) else { return };
+    let account = world.create(&[]);
+    let (_, message) = world.device(["account", "refresh", &account.id, "--yes"]).run().failed(1);
+    assert!(message.contains("joins at"), "{message}");
+    assert_eq!(asked(&world, &account)[0]["by"], "device");
+    let home = elsewhere(&world, "home");
+    let veto = |file: &Path| {
+        let words = ["custody", "change", "veto", &account.id];
+        world.device_at(&home, words).arg("--recovery").arg(file).env("COHOLD_PIN", THIEF_PIN).run()
+    };
+    world.write("no-file.txt", "no recovery file");
+    veto(&world.path("no-file.txt")).failed(1);
+    let done = veto(&account.recovery[0]).done();
+    assert_eq!(done["parties"][0]["asked"][0]["vetoed_by"], "recovery");
+    let (_, message) = world.device(["account", "refresh", &account.id, "--yes"]).run().failed(1);
+    assert!(message.contains("`recovery` objected"), "{message}");
+    assert_eq!(veto(&account.recovery[0]).failed(1).0, "nothing-asked");
+}
+
 #[test]
 fn after_the_wait_a_lost_device_is_replaced() {
     let Some(world) = World::start_joining(2) else { return };

@@ -11,7 +11,7 @@ use super::fault::{Fault, StatementFault, VerifyError};
 use super::strict::Place;
 use super::{CLOCK_SECONDS_MAX, Certificate, ISSUER, Link, VALID_SECONDS, VERSION, parse};
 use crate::evaluate::evaluate;
-use crate::extract::{Own, extract, unheard};
+use crate::extract::{Dates, Own, extract, unheard};
 
 /// What a reader knows beforehand.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +37,16 @@ pub struct Verified {
     pub certificate: Certificate,
     /// Its place in the chain.
     pub link: Link,
+    lineage: Lineage,
+}
+
+impl Verified {
+    /// When what happened, by its charters and statements.
+    #[must_use]
+    pub fn dates(&self) -> Dates {
+        let Certificate { statements, issued_at, .. } = &self.certificate;
+        Dates::new(&self.lineage, statements, *issued_at)
+    }
 }
 
 /// Reads a certificate and checks all that can be checked without anybody's help.
@@ -50,23 +60,25 @@ pub fn verify(bytes: &[u8], expect: &Expect<'_>) -> Result<Verified, VerifyError
     about_time(&signed.document, expect, &mut faults);
     about_chain(&signed.document, expect, &mut faults);
     about_charters(&signed.document, expect, &mut faults);
-    match Lineage::new(signed.document.charters.clone()) {
-        Err(error) => faults.push(error.into()),
-        Ok(lineage) => {
-            about_statements(&signed.document, &lineage.current().document, expect, &mut faults);
-            // What rests on facts that do not hold is not worth drawing again.
-            if faults.is_empty()
-                && let Err(fault) = redraw(&signed.document, &lineage)
-            {
-                faults.push(fault);
-            }
+    let lineage = match Lineage::new(signed.document.charters.clone()) {
+        Err(error) => {
+            faults.push(error.into());
+            return Err(VerifyError::Faults(faults));
         }
+        Ok(lineage) => lineage,
+    };
+    about_statements(&signed.document, &lineage.current().document, expect, &mut faults);
+    // What rests on facts that do not hold is not worth drawing again.
+    if faults.is_empty()
+        && let Err(fault) = redraw(&signed.document, &lineage)
+    {
+        faults.push(fault);
     }
     if !faults.is_empty() {
         return Err(VerifyError::Faults(faults));
     }
     let link = Link::of(&signed.document);
-    Ok(Verified { certificate: signed.document, link })
+    Ok(Verified { certificate: signed.document, link, lineage })
 }
 
 fn about_issuer(signed: &Signed<Certificate>, expect: &Expect<'_>, faults: &mut Vec<Fault>) {

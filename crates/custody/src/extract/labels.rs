@@ -1,7 +1,9 @@
 //! What the parties of several charters are called, so that one name means one identity for ever.
 
-use cohold_model::IdentityKey;
+use std::collections::BTreeMap;
+
 use cohold_model::account::{Card, Terms};
+use cohold_model::{EntityName, IdentityKey, Lineage, PartyName};
 
 use super::names::Names;
 
@@ -36,6 +38,37 @@ impl Labels {
     /// The label of a party; its own name where it is in none of the terms.
     pub(super) fn of_card<'a>(&'a self, card: &'a Card) -> &'a str {
         self.of(&card.identity).unwrap_or(card.party.as_str())
+    }
+}
+
+/// What the parties of an account are called in its model: a name that somebody else had before has a number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Called {
+    /// Those of the charter in force.
+    pub now: BTreeMap<PartyName, String>,
+    /// Those that are parties no longer, with their entities.
+    pub before: BTreeMap<String, EntityName>,
+}
+
+impl Called {
+    /// By all charters of the account.
+    #[must_use]
+    pub fn new(lineage: &Lineage) -> Self {
+        let labels = Labels::new(&[], lineage.charters().map(|signed| &signed.document.terms));
+        let current = &lineage.current().document.terms;
+        let called = |card: &Card| labels.of_card(card).to_owned();
+        let past = lineage.past().iter().flat_map(|signed| &signed.document.terms.parties);
+        let gone = past.filter(|card| current.party_by_identity(&card.identity).is_none());
+        Self {
+            now: current.parties.iter().map(|card| (card.party.clone(), called(card))).collect(),
+            before: gone.map(|card| (called(card), card.entity.clone())).collect(),
+        }
+    }
+
+    /// One of the charter in force.
+    #[must_use]
+    pub fn party<'a>(&'a self, party: &'a PartyName) -> &'a str {
+        self.now.get(party).map_or(party.as_str(), String::as_str)
     }
 }
 

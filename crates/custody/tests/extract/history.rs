@@ -3,13 +3,15 @@
 use std::fmt::Write as _;
 
 use cohold_custody::diff::Verdict;
-use cohold_custody::extract::ATOMS_MAX;
+use cohold_custody::extract::{ATOMS_MAX, Dates, Seen};
 use cohold_custody::{Class, Evidence, difference, sheet};
 use cohold_model::account::Role;
-use cohold_model::{Epoch, Origin};
+use cohold_model::statement::{Sealing, Statement, Vouch};
+use cohold_model::{Epoch, Origin, Signed};
 
 use crate::account::{
-    Account, device, ether, golden, moved, node, party, personal, recovered, recovery, solid, verdict,
+    Account, CREATED_AT, NOW, device, ether, golden, moved, node, party, personal, recovered, recovery,
+    solid, verdict,
 };
 
 fn guarded() -> Account {
@@ -123,6 +125,55 @@ fn a_word_of_deletion_is_evidence_and_no_proof() {
         third.parties[2].deleted = impossible;
         assert_eq!(evidence(&third).0, Evidence::Unknown);
     }
+}
+
+#[test]
+fn the_sheet_tells_when() {
+    let first = personal();
+    let second = recovered(&first);
+    let of = |change: &dyn Fn(&mut Statement)| {
+        let mut said = second.statement(0).expect("the device states");
+        said.vouches.clear();
+        change(&mut said);
+        let said = Signed::by(said.clone(), said.party, &second.secret(0));
+        Dates::new(&second.lineage(), &[said], NOW)
+    };
+    let silent = of(&|_| ());
+    assert_eq!(silent.epochs.iter().map(|began| began.epoch.0).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(silent.drilled, None);
+    assert_eq!(silent.recovery.values().collect::<Vec<_>>(), [&Seen::default()]);
+    let page = silent.render();
+    assert!(
+        page.contains("epoch 2, in force: since 2027-01-15 08:00:00 UTC, 2 of 3: device, recovery and"),
+        "{page}"
+    );
+    assert!(page.contains("NEVER REHEARSED") && page.contains("nobody says when it was last seen"), "{page}");
+
+    let vouch = |opened_at| Vouch {
+        party: "recovery".parse().expect("a name"),
+        sealing: Sealing::SealedFile,
+        held_since: CREATED_AT,
+        opened_at,
+    };
+    let made = of(&|said| said.vouches = vec![vouch(None)]).render();
+    assert!(made.contains("made 2027-01-15 08:00:00 UTC, NEVER SEEN TO OPEN SINCE"), "{made}");
+    let told = of(&|said| {
+        said.vouches = vec![vouch(Some(CREATED_AT + 61))];
+        (said.drilled_at, said.exported_at) = (Some(CREATED_AT + 120), Some(CREATED_AT + 180));
+    })
+    .render();
+    for line in [
+        "recovery file of recovery: last seen to open 2027-01-15 08:01:01 UTC",
+        "way out: last rehearsed 2027-01-15 08:02:00 UTC, says device",
+        "the whole key was exported 2027-01-15 08:03:00 UTC, says device",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    // Whoever signs for the device without its key says nothing.
+    let mut forged = second.statement(0).expect("the device states");
+    forged.drilled_at = Some(CREATED_AT);
+    let forged = Signed::by(forged.clone(), forged.party, &first.secret(0));
+    assert_eq!(Dates::new(&second.lineage(), &[forged], NOW), Dates::new(&second.lineage(), &[], NOW));
 }
 
 /// Whoever took the place of another under its name is somebody else, now and later.
