@@ -3,6 +3,7 @@
 //! speaks for the user would otherwise have the whole account at once, past every limit of the node.
 
 use cohold_model::charter::Charter;
+use cohold_model::civil::utc;
 use cohold_model::reshare::Veto;
 use cohold_model::{Document as _, PartyName, Signed};
 
@@ -49,8 +50,8 @@ pub fn check_waited(delay_seconds: u64, notice: &Notice, now: u64) -> Result<(),
     Err(Refusal::new(
         Code::Change,
         format!(
-            "this party joins at {at} seconds since 1970, in {left} seconds, unless a party of the user's objects: \
-             ask again then"
+            "this party joins at {}, in {left} seconds, unless a party of the user's objects: ask again then",
+            utc(at)
         ),
     ))
 }

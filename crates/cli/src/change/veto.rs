@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use cohold_api::VetoCreate;
 use cohold_model::change::Asked;
 use cohold_model::charter::Charter;
+use cohold_model::civil::utc;
 use cohold_model::reshare::Veto;
 use cohold_model::{AccountId, Document as _, PartyName, Signed};
 use cohold_mpc::PartyKeys;
@@ -21,13 +22,13 @@ use crate::sleeper::Sleeper;
 /// What somebody asked for, and what became of it.
 pub(super) fn sentence(asked: &Asked) -> String {
     let Asked { by, since, joins_at, vetoed_by } = asked;
-    let what = format!("`{by}` asked for other parties in the account, {since} seconds since 1970");
+    let what = format!("`{by}` asked for other parties in the account, {}", utc(*since));
     match (vetoed_by, joins_at) {
         (Some(vetoer), _) => format!("{what}; `{vetoer}` objected, and it does not join"),
         (None, None) => format!("{what}; it joins in none"),
-        (None, Some(at)) => format!(
-            "{what}; IT JOINS AT {at} SECONDS SINCE 1970. If that is not your wish: cohold custody change veto"
-        ),
+        (None, Some(at)) => {
+            format!("{what}; IT JOINS {}. If that is not your wish: cohold custody change veto", utc(*at))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use cohold_api::{CertificateView, PageQuery};
 use cohold_custody::certificate::{Expect, Link, Verified, VerifyError, parse, verify};
 use cohold_model::charter::Charter;
+use cohold_model::civil::utc;
 use cohold_model::ids::Epoch;
 use cohold_model::{AccountId, Signed};
 use cohold_vault::file::private_replace;
@@ -84,7 +85,7 @@ pub(crate) async fn list(output: Output, home: &Home, account: AccountId) -> any
     }
     output.result(&all, || {
         let line =
-            |view: &CertificateView| format!("{:>6}  {}  {}", view.number, view.issued_at, view.digest);
+            |view: &CertificateView| format!("{:>6}  {}  {}", view.number, utc(view.issued_at), view.digest);
         let lines: Vec<_> = all.iter().map(line).collect();
         if lines.is_empty() { "no certificate was issued yet".into() } else { lines.join("\n") }
     })
