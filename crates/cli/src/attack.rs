@@ -132,7 +132,14 @@ fn plays(field: &Field, target: &Target) -> anyhow::Result<Vec<Play>> {
     let ways = whole.chain(["move"]).filter_map(|power| evaluation.powers.get(power)).flatten();
     let ways: Vec<_> = ways.map(|way| way.coalition.to_vec()).collect();
     for coalition in coalition::maximal(&atoms, &ways)? {
-        plays.push(Play { coalition, powers: Vec::new(), goals: Vec::new(), beyond: true, unplayable: None });
+        plays.push(Play {
+            coalition,
+            powers: Vec::new(),
+            goals: Vec::new(),
+            beyond: true,
+            named: false,
+            unplayable: None,
+        });
     }
     Ok(plays)
 }
@@ -169,7 +176,7 @@ fn play(
     }
     let goals = coalition::goals(&powers, limits);
     let beyond = !goals.contains(&Goal::Move);
-    Ok(Play { coalition, powers, goals, beyond, unplayable })
+    Ok(Play { coalition, powers, goals, beyond, named: true, unplayable })
 }
 
 /// Checks that this is a local chain, and finds out what is there.

@@ -21,6 +21,8 @@ pub(crate) struct Play {
     pub(crate) goals: Vec<Goal>,
     /// Whether to try what it should not be able to do.
     pub(crate) beyond: bool,
+    /// Whether somebody named it: then even what every node's rules rule out is asked for.
+    pub(crate) named: bool,
     /// Why it is not played.
     pub(crate) unplayable: Option<String>,
 }
@@ -45,7 +47,7 @@ pub(crate) fn minimal(
         let goals = goals(&powers, limits);
         let none = || Some("no program here uses this power".to_owned());
         let unplayable = unplayable.or_else(|| goals.is_empty().then(none).flatten());
-        Play { coalition, powers, goals, beyond: false, unplayable }
+        Play { coalition, powers, goals, beyond: false, named: false, unplayable }
     });
     plays.collect()
 }
@@ -55,10 +57,10 @@ pub(crate) fn goals(powers: &[String], limits: &BTreeMap<String, Goal>) -> Vec<G
     if powers.iter().any(|power| power == "move") {
         return vec![Goal::Move];
     }
-    let (last, first): (Vec<Goal>, Vec<Goal>) =
+    let (everything, within): (Vec<Goal>, Vec<Goal>) =
         powers.iter().filter_map(|power| limits.get(power).cloned()).partition(Goal::is_everything);
-    // What takes everything leaves nothing for the others to show.
-    first.into_iter().chain(last).collect()
+    // What takes everything leaves nothing for the others to show: it comes last, and once.
+    within.into_iter().chain(everything.into_iter().take(1)).collect()
 }
 
 /// The largest sets of these atoms that do not move; none of `ways` is within them.

@@ -52,18 +52,18 @@ struct Estate {
 }
 
 impl Heir<'_> {
-    /// Has the key given to parties of its own, and takes a part of what the account has, or all.
+    /// Has the key given to parties of its own, and takes all that the account has.
     pub(crate) async fn take(
         &self,
         power: &str,
         joiner: &PartyName,
         delay_seconds: u64,
-        (chain, to, part): (&Chain, Address, take::Part),
+        (chain, to): (&Chain, Address),
     ) -> anyhow::Result<Taken> {
         let deadline = Duration::from_secs(delay_seconds) + PATIENCE;
         let Estate { charter, shares } = self.inherit(Some(joiner), deadline).await?;
         let held: Vec<&Stolen> = shares.iter().collect();
-        let taken = take::coins(&charter.document, chain, &held, (to, part)).await?;
+        let taken = take::everything(&charter.document, chain, &held, to).await?;
         Ok(Taken { power: power.into(), ..taken })
     }
 
@@ -73,7 +73,7 @@ impl Heir<'_> {
         match self.inherit(None, PATIENCE).await {
             Ok(Estate { charter, shares }) => {
                 let held: Vec<&Stolen> = shares.iter().collect();
-                let taken = take::coins(&charter.document, chain, &held, (to, take::Part::Half)).await?;
+                let taken = take::everything(&charter.document, chain, &held, to).await?;
                 let outcome = format!("new shares, and with them `{}`", taken.hash);
                 Ok(Tried { stopped: false, outcome, ..tried })
             }

@@ -40,12 +40,16 @@ pub(crate) struct Mirrored {
 /// Whether a play asks for a resharing: because it should succeed, or to see that it fails.
 pub(crate) fn is_wanted(target: &Target, play: &Play) -> anyhow::Result<bool> {
     let inherits = play.goals.iter().any(|goal| matches!(goal, Goal::Reshare { .. }));
+    let asks = play.named || target.said.iter().any(|said| said.resharing_delay.is_some());
+    if inherits || !play.beyond || !asks {
+        return Ok(inherits);
+    }
     let terms = &target.charter.document.terms;
     let mut robbed = false;
     for card in terms.parties.iter().filter(|card| terms.is_of_user(card) && !card.kind.is_node()) {
         robbed |= reaches(target, card, &play.coalition)?;
     }
-    Ok(inherits || (play.beyond && robbed))
+    Ok(robbed)
 }
 
 impl Mirrored {

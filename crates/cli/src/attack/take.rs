@@ -24,22 +24,14 @@ use crate::quorum;
 /// How long to wait for the chain.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How much of what the account has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    All,
-    /// So that something is left for the next way.
-    Half,
-}
-
-/// Signs the account's coins away, by no rules at all, and has it mined.
-pub(crate) async fn coins(
+/// Signs everything that the account has away, by no rules at all, and has it mined.
+pub(crate) async fn everything(
     charter: &Charter,
     chain: &Chain,
     stolen: &[&Stolen],
-    (to, part): (Address, Part),
+    to: Address,
 ) -> anyhow::Result<Taken> {
-    let theft = drain(charter, chain, stolen.first().context("no share is open")?, (to, part)).await?;
+    let theft = drain(charter, chain, stolen.first().context("no share is open")?, to).await?;
     let threshold = usize::from(charter.terms.threshold);
     anyhow::ensure!(stolen.len() >= threshold, "{} shares are open, it takes {threshold}", stolen.len());
     let locals: Vec<_> = stolen.iter().take(threshold).map(|party| party.local()).collect();
@@ -63,13 +55,8 @@ pub(crate) async fn coins(
     Ok(Taken { power: "move".into(), hash, asset, amount, to })
 }
 
-/// The chain's coin that the account has, but the fee.
-async fn drain(
-    charter: &Charter,
-    chain: &Chain,
-    by: &Stolen,
-    (to, part): (Address, Part),
-) -> anyhow::Result<Theft> {
+/// All of the chain's coin that the account has, but the fee.
+async fn drain(charter: &Charter, chain: &Chain, by: &Stolen, to: Address) -> anyhow::Result<Theft> {
     let from = Address::of_public_key(&charter.key.public_key.0)?;
     let chain_id = chain.chain_id().await?;
     let wish = |amount| Wish { asset: Asset::Native, to, amount };
@@ -77,11 +64,7 @@ async fn drain(
     let facts = chain.gather_facts(from, &little).await.context("the account has nothing to take")?;
     let fee = decode(&plan(&little, &facts)?.payload.0)?.max_fee_total();
     let amount = facts.funds.native.0.checked_sub(fee.0).context("the account cannot pay the fee")?;
-    let amount = match part {
-        Part::All => Amount(amount),
-        Part::Half => Amount(amount / Amount::from(2).0),
-    };
-    let intent = intent(charter, chain_id, &by.party, &wish(amount));
+    let intent = intent(charter, chain_id, &by.party, &wish(Amount(amount)));
     let plan = plan(&intent, &facts)?;
     Ok(Theft { intent, plan })
 }
@@ -97,7 +80,7 @@ pub(crate) async fn too_few(
         return Ok(Tried::stopped(Strategy::TooFewShares, 0, "no share is open"));
     };
     let engine = refused_by_engine(charter, first)?;
-    let theft = drain(charter, chain, first, (to, Part::All)).await?;
+    let theft = drain(charter, chain, first, to).await?;
     let account = Address::of_public_key(&charter.key.public_key.0)?;
     let (mut tries, mut last) = (1, String::new());
     for key in as_if_whole(stolen)? {

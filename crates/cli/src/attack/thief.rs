@@ -14,7 +14,6 @@ use super::lies::Liar;
 use super::loot::{Goal, Known, Opened, Spoils};
 use super::orders::Approved;
 use super::plunder::{Loot, Stolen};
-use super::take::Part;
 use super::{sealed, take};
 use crate::client::Client;
 use crate::output::Output;
@@ -71,7 +70,7 @@ async fn rob(output: Output, folder: &Path, known: &Known) -> anyhow::Result<Spo
                 spoils.waits.push((goal.power().into(), why));
                 Ok(())
             }
-            (Goal::Reshare { .. }, _) => inherit(known, heir.as_ref(), goal, (&chain, to), &mut spoils).await,
+            (Goal::Reshare { .. }, _) => inherit(heir.as_ref(), goal, (&chain, to), &mut spoils).await,
             (_, Some(reach)) => {
                 // The relay takes a party's newest login: one customer for each goal.
                 match Customer::come(known, reach, &stolen).await {
@@ -95,13 +94,12 @@ async fn move_all(
     to: Address,
     spoils: &mut Spoils,
 ) -> anyhow::Result<()> {
-    spoils.taken.push(take::coins(&known.charter.document, chain, held, (to, Part::All)).await?);
+    spoils.taken.push(take::everything(&known.charter.document, chain, held, to).await?);
     Ok(())
 }
 
-/// Everything, by a resharing; where others come after it, half.
+/// Everything, by a resharing.
 async fn inherit(
-    known: &Known,
     heir: Option<&Heir<'_>>,
     goal: &Goal,
     (chain, to): (&Chain, Address),
@@ -109,8 +107,7 @@ async fn inherit(
 ) -> anyhow::Result<()> {
     let heir = heir.context("no server and nodes run that could be asked")?;
     let Goal::Reshare { power, lender, delay_seconds } = goal else { return Ok(()) };
-    let part = if known.goals.last() == Some(goal) { Part::All } else { Part::Half };
-    spoils.taken.push(heir.take(power, lender, *delay_seconds, (chain, to, part)).await?);
+    spoils.taken.push(heir.take(power, lender, *delay_seconds, (chain, to)).await?);
     Ok(())
 }
 
