@@ -22,6 +22,9 @@ pub(crate) struct Tracer<'a> {
     /// The steps that reach them, in the order of the file.
     steps: Vec<(usize, &'a Step)>,
     sentences: Vec<String>,
+    /// By step: how many of which variables meet its needs, where these are nothing else. A quorum of twenty
+    /// parties is told a hundred thousand times.
+    quorums: Vec<Option<(u32, u32)>>,
     /// What is said of each variable that is a doubt.
     doubts: Vec<(u32, String)>,
     /// These variables.
@@ -99,13 +102,14 @@ impl<'a> Tracer<'a> {
         let powers = support(program, goal);
         let steps = program.steps.iter().enumerate().filter(|(_, step)| powers.contains(&step.power));
         let sentences = program.steps.iter().map(|step| sentence(model, step, opposed)).collect();
+        let quorums = program.steps.iter().map(|step| quorum(&step.needs)).collect();
         let doubts = (0..).zip(&program.variables).filter(|(_, variable)| variable.doubt);
         let doubts: Vec<_> =
             doubts.map(|(bit, variable)| (bit, supposition(model, &variable.name))).collect();
         let doubts_set = doubts.iter().fold(0, |set, (bit, _): &(u32, _)| set | 1 << bit);
         let steps: Vec<_> = steps.collect();
         let grades = steps.iter().map(|(_, step)| step.evidence).collect();
-        Self { model, reach, goal, steps, powers, sentences, doubts, doubts_set, grades }
+        Self { model, reach, goal, steps, powers, sentences, quorums, doubts, doubts_set, grades }
     }
 
     /// Tells how this coalition reaches the goal, which it does.
@@ -164,11 +168,22 @@ impl<'a> Tracer<'a> {
         let news = self.steps.iter().filter(|(index, step)| {
             step.evidence <= evidence
                 && search.derived(step.power).is_none()
-                && search.due(step).is_some_and(|by| search.meets(&step.needs, by, usize::MAX))
+                && search.due(step).is_some_and(|by| self.meets(search, *index, step, by))
                 && !self.reach.is_blocked(*index, search.coalition)
         });
         found.extend(news.map(|(index, step)| (step.power, *index)));
         search.news = found;
+    }
+
+    fn meets(&self, search: &Search, index: usize, step: &Step, by: u64) -> bool {
+        match self.quorum(index) {
+            Some((k, variables)) => (search.coalition & variables).count_ones() >= k,
+            None => search.meets(&step.needs, by, usize::MAX),
+        }
+    }
+
+    fn quorum(&self, index: usize) -> Option<(u32, u32)> {
+        self.quorums.get(index).copied().flatten()
     }
 
     /// Collects the steps below a power, each once and after those it rests on.
@@ -180,7 +195,10 @@ impl<'a> Tracer<'a> {
             return;
         }
         let mut chosen = Chosen::default();
-        search.choose(&step.needs, by, round, &mut chosen);
+        // Variables rest on nothing.
+        if self.quorum(index).is_none() {
+            search.choose(&step.needs, by, round, &mut chosen);
+        }
         told.guessed.extend(chosen.guessed);
         for power in chosen.powers {
             self.collect(search, power, told);
@@ -201,6 +219,16 @@ impl<'a> Tracer<'a> {
         sentences.extend(told.steps.iter().filter_map(|index| self.sentences.get(*index)).cloned());
         Trace { evidence, sentences }
     }
+}
+
+/// So many of these variables, each named once, if that is all that is needed.
+fn quorum(needs: &Node) -> Option<(u32, u32)> {
+    let Node::Of(k, nodes) = needs else { return None };
+    let variables = nodes.iter().try_fold(0_u32, |set, node| match node {
+        Node::Variable(variable) if set >> variable & 1 == 0 => Some(set | 1 << variable),
+        _ => None,
+    })?;
+    Some((u32::try_from(*k).ok()?, variables))
 }
 
 /// What a derivation uses: steps, each after those it rests on, and guessable atoms.
