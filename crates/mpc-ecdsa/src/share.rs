@@ -66,6 +66,12 @@ impl Share {
         &self.secret
     }
 
+    /// The secret alone, 32 bytes, for another engine on the same share and nothing else.
+    #[must_use]
+    pub fn danger_secret_bytes(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.secret.to_repr().into())
+    }
+
     /// The share as bytes, to be sealed and nothing else: version, index, threshold, number of
     /// parties (one byte each), secret (32), public key (33), chain code (32), public shares (33 each).
     #[must_use]

@@ -182,6 +182,12 @@ pub enum Reason {
     /// A step was asked for out of order, or the protocol ran longer than any protocol may.
     #[error("the run was driven out of order")]
     OutOfOrder,
+    /// Moduli or bases that no honest software makes.
+    #[error("the parameters of party `{from}` are unsafe")]
+    Parameters {
+        /// Who sent them.
+        from: PartyIndex,
+    },
 }
 
 impl Reason {
@@ -192,6 +198,7 @@ impl Reason {
             Self::InnerSender { from }
             | Self::Malformed { from }
             | Self::Proof { from }
+            | Self::Parameters { from }
             | Self::Commitment { from }
             | Self::TrivialPoint { from }
             | Self::ObliviousTransfer { from }

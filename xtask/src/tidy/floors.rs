@@ -6,7 +6,7 @@ use crate::metadata::{Edge, Member};
 const FLOORS: [&[&str]; 9] = [
     &["cohold-model"],
     &["cohold-custody", "cohold-policy", "cohold-api"],
-    &["cohold-mpc", "cohold-mpc-share", "cohold-mpc-ecdsa", "cohold-mpc-schnorr"],
+    &["cohold-mpc", "cohold-mpc-share", "cohold-mpc-ecdsa", "cohold-mpc-cggmp", "cohold-mpc-schnorr"],
     &["cohold-chain-evm", "cohold-chain-bitcoin", "cohold-chain-solana", "cohold-import"],
     &["cohold-store", "cohold-vault", "cohold-relay", "cohold-chain-io"],
     &["cohold-party"],
@@ -17,6 +17,8 @@ const FLOORS: [&[&str]; 9] = [
 const PURE_FLOORS: usize = 4;
 /// What all engines share on their own floor: resharing.
 const SHARE: &str = "cohold-mpc-share";
+/// The second engine signs with the first one's share.
+const SECOND_ENGINE: [&str; 2] = ["cohold-mpc-cggmp", "cohold-mpc-ecdsa"];
 const PARTY: &str = "cohold-party";
 const TESTKIT: &str = "cohold-testkit";
 const FUZZ: &str = "cohold-fuzz";
@@ -96,7 +98,7 @@ fn broken_stair(from: &str, to: &str) -> Option<String> {
     }
     let is_engine = from.starts_with("cohold-mpc-") && to == "cohold-mpc";
     let shares = from.starts_with("cohold-mpc-") && from != SHARE && to == SHARE;
-    if to_floor < from_floor || is_engine || shares {
+    if to_floor < from_floor || is_engine || shares || [from, to] == SECOND_ENGINE {
         return None;
     }
     Some(format!("edges point strictly down, and this leads from floor {from_floor} to floor {to_floor}"))

@@ -29,6 +29,10 @@ const IMPURE: [&str; 15] = [
     "rand::rng",
 ];
 
+/// Where a thread is allowed all the same: a run of an engine whose futures cannot move, and whose owner waits
+/// for it (docs/adr/0015-cggmp24.md).
+const THREAD: (&str, &str) = ("crates/mpc-cggmp/src/machine.rs", "std::thread");
+
 /// Every file that does not keep to the rules, in a sentence.
 pub(super) fn breaches(root: &Path, members: &[Member]) -> Result<Vec<String>> {
     let mut breaches = Vec::new();
@@ -74,7 +78,7 @@ fn impure(shown: &str, text: &str) -> Vec<String> {
     let own = text.lines().enumerate().take_while(|(_, line)| line.trim() != "#[cfg(test)]");
     own.filter_map(|(index, line)| {
         let code = line.split("//").next().unwrap_or_default();
-        let word = IMPURE.iter().find(|word| code.contains(**word))?;
+        let word = IMPURE.iter().find(|word| code.contains(**word) && (shown, **word) != THREAD)?;
         Some(format!("{shown}:{} says `{word}`: floors 0 to 3 and `party` do no IO", index + 1))
     })
     .collect()

@@ -1,0 +1,11 @@
+//! The second engine through the public interface: honest runs beside the first engine, stored forms, and
+//! attacks.
+
+#[path = "../../../mpc/tests/support/corrupt.rs"]
+mod corrupt;
+mod honest;
+mod malicious;
+mod network;
+mod stored;
+#[path = "../../../mpc/tests/support/network.rs"]
+mod support;
