@@ -30,6 +30,8 @@ use crate::output::{Exit, Failure, Output, Told};
 
 /// The largest model file that is read.
 pub(crate) const MODEL_BYTES_MAX: u64 = 1024 * 1024;
+/// How a certificate begins, in its one form, and no model does.
+const CERTIFICATE_BEGINS: &[u8] = b"{\"document\":";
 
 /// `cohold custody show`.
 pub(crate) async fn show(output: Output, home: &Home, account: AccountId) -> anyhow::Result<()> {
@@ -186,7 +188,7 @@ pub(crate) fn compare(output: Output, old: &Path, new: &Path) -> anyhow::Result<
     if [old, new].iter().all(|path| *path == Path::new("-")) {
         return Err(Failure::error(Exit::Usage, "usage", "only one of both can be read from standard input"));
     }
-    let difference = difference(&parse(old)?, &parse(new)?).map_err(|error| asked(&error))?;
+    let difference = difference(&vouched(old)?, &vouched(new)?).map_err(|error| asked(&error))?;
     output.result(&difference, || diff::render(&difference))?;
     if difference.verdict.needs_no_signature() { Ok(()) } else { Err(Told(Exit::Failed).into()) }
 }
@@ -241,8 +243,22 @@ async fn model(output: Output, global: &Global, of: &ModelArgs) -> anyhow::Resul
 }
 
 fn parse(path: &Path) -> anyhow::Result<Model> {
-    Model::parse(&read(path)?)
+    of_bytes(path, &read(path)?)
+}
+
+fn of_bytes(path: &Path, bytes: &[u8]) -> anyhow::Result<Model> {
+    Model::parse(bytes)
         .map_err(|error| Failure::error(Exit::Failed, "model", format!("`{}`: {error}", path.display())))
+}
+
+/// The model in a model file, or in a certificate that holds as of when it was issued.
+fn vouched(path: &Path) -> anyhow::Result<Model> {
+    let bytes = read_at_most(path, MODEL_BYTES_MAX + 1, "model or certificate")?;
+    if bytes.starts_with(CERTIFICATE_BEGINS) {
+        let verified = verify::held(&format!("`{}`", path.display()), &bytes, None)?;
+        return Ok(verified.certificate.model);
+    }
+    of_bytes(path, &bytes)
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -54,15 +54,16 @@ pub(crate) enum CustodyCommand {
         /// The model file; `-` reads standard input.
         file: PathBuf,
     },
-    /// Compare two models of an account: who gains, who loses, whether the red line is crossed.
+    /// Compare two models or certificates of an account: who gains, who loses, whether the red line is crossed.
     #[command(after_help = "Exit codes: 0 equal or safer, 1 crosses the red line or incomparable (so not \
             without the user), or failed.\n\n\
-            Examples:\n  cohold custody diff old.json new.json\n  \
+            Examples:\n  cohold custody diff old.json new.json\n  cohold custody diff yesterday.cert.json \
+            today.cert.json\n  \
             cohold custody show acc_… --json | jq .model | cohold custody diff old.json - --json")]
     Diff {
-        /// The model file before; `-` reads standard input.
+        /// The model file or certificate before; `-` reads standard input.
         old: PathBuf,
-        /// The model file after; `-` reads standard input.
+        /// The model file or certificate after; `-` reads standard input.
         new: PathBuf,
     },
     /// Other rules for an account at one of its nodes: what crosses the red line waits for the user.

@@ -54,13 +54,18 @@ fn check(args: &VerifyArgs) -> anyhow::Result<Result<Verified, VerifyError>> {
 /// The certificate before, which must hold as of when it was issued.
 fn before(args: &VerifyArgs, path: &Path) -> anyhow::Result<Link> {
     let bytes = read_at_most(path, BYTES_MAX as u64 + 1, "certificate")?;
+    let name = format!("the one before, `{}`,", path.display());
+    held(&name, &bytes, args.issuer.as_deref()).map(|verified| verified.link)
+}
+
+/// A certificate that holds as of when it was issued.
+pub(super) fn held(name: &str, bytes: &[u8], issuer: Option<&str>) -> anyhow::Result<Verified> {
     let held = || {
-        let at = parse(&bytes)?.document.issued_at;
-        verify_bytes(&bytes, &Expect { at, issuer: args.issuer.as_deref(), ..Expect::default() })
+        let at = parse(bytes)?.document.issued_at;
+        verify_bytes(bytes, &Expect { at, issuer, ..Expect::default() })
     };
-    held().map(|verified| verified.link).map_err(|error: VerifyError| {
-        let why = error.sentences().join("; ");
-        let message = format!("the one before, `{}`, does not hold: {why}", path.display());
+    held().map_err(|error: VerifyError| {
+        let message = format!("{name} does not hold: {}", error.sentences().join("; "));
         Failure::error(Exit::Failed, "certificate-refused", message)
     })
 }

@@ -86,6 +86,11 @@ fn a_stranger_checks_the_file(world: &World, file: &str) {
     stranger(world, "nobody/first.json", &["--at", "yesterday"]).run().failed(2);
 }
 
+/// Two files compared by somebody who has nothing else.
+fn compare(world: &World, old: &str, new: &str) -> Cli {
+    Cli::new(["custody", "diff", "--json"]).arg(world.path(old)).arg(world.path(new))
+}
+
 fn certificates_follow(world: &World, account: &Account, first: &str) -> String {
     // The recovery file was opened meanwhile, and the device says so.
     let file = account.recovery[0].display().to_string();
@@ -102,6 +107,13 @@ fn certificates_follow(world: &World, account: &Account, first: &str) -> String 
     let path = world.path("nobody/second.json");
     assert_eq!(crate::checker::check(&path, &["--previous", &previous]).0, 0, "the second checker agrees");
     assert_eq!(crate::checker::check(&path, &["--previous", &itself]).0, 1);
+
+    let alike = compare(world, "nobody/first.json", "nobody/second.json").run().done();
+    assert_eq!(alike["verdict"], "equal");
+    // What the certificate says is compared only where it is the issuer's word.
+    world.write("nobody/forged.json", &second.replacen("\"number\":2", "\"number\":3", 1));
+    let (code, _) = compare(world, "nobody/first.json", "nobody/forged.json").run().failed(1);
+    assert_eq!(code, "certificate-refused");
 
     let listed = world.device(["custody", "certificate", &account.id, "--list"]).run().done();
     let numbers: Vec<_> = listed.as_array().unwrap().iter().map(|row| row["number"].clone()).collect();
@@ -125,6 +137,10 @@ fn a_declaration_stands_in_the_certificate(world: &mut World, account: &Account)
     assert_eq!(model["atoms"]["bigcloud-machines"]["entity"], "bigcloud", "{model:#}");
     let shown = world.device(["custody", "show", &account.id]).run().done();
     assert_eq!(shown["model"], *model, "the sheet takes the same path");
+    world.write("nobody/cloud.json", &file);
+    let told = compare(world, "nobody/second.json", "nobody/cloud.json").run().json();
+    let same = compare(world, "nobody/cloud.json", "nobody/cloud.json").run().done();
+    assert!(told["verdict"] != "equal" && same["verdict"] == "equal", "{told}");
     // Another declaration under the same signature holds for nobody.
     world.write("nobody/declared.json", &file.replacen("[\"bigcloud\"]", "[]", 1));
     stranger(world, "nobody/declared.json", &[]).run().failed(1);
