@@ -2,7 +2,9 @@
 
 use cohold_custody::explain::render as explained;
 use cohold_custody::what_if::render as stolen;
-use cohold_custody::{Answer, ExplainError, Explanation, Model, WhatIf, WhatIfError, explain, what_if};
+use cohold_custody::{
+    Answer, ExplainError, Explanation, Model, WhatIf, WhatIfError, WhoError, explain, what_if,
+};
 
 const MODEL: &str = include_str!("format/model.json");
 
@@ -73,9 +75,25 @@ fn names_that_mean_nobody() {
     let error = explain(&model(), "mov\u{1b}", &names(&["ana"])).expect_err("no such power");
     assert!(matches!(&error, ExplainError::Power { power, .. } if power == "mov\\u{1b}"), "{error}");
     let error = explain(&model(), "move", &names(&["ana", "zoe"])).expect_err("no such name");
-    assert!(matches!(&error, ExplainError::Who(error) if error.name == "zoe"), "{error}");
+    let is_zoe = |error: &WhoError| matches!(error, WhoError::Unknown { name, .. } if name == "zoe");
+    assert!(matches!(&error, ExplainError::Who(error) if is_zoe(error)), "{error}");
     let error = what_if(&model(), &names(&[""])).expect_err("no such name");
     assert!(matches!(error, WhatIfError::Who(_)));
     let nobody = explain(&model(), "move", &[]).expect("nobody is a coalition too");
     assert!(matches!(nobody.answer, Answer::No { .. }));
+}
+
+#[test]
+fn things_are_known_by_what_people_call_them() {
+    let renamed = |pairs: &[(&str, &str)]| {
+        let quoted = |name: &str| format!("\"{name}\"");
+        let rename = |text: String, (old, new): &(&str, &str)| text.replace(&quoted(old), &quoted(new));
+        Model::parse(pairs.iter().fold(MODEL.to_owned(), rename).as_bytes()).expect("a good file")
+    };
+    let later = renamed(&[("phone", "device-2"), ("pin", "device-2-pin"), ("bo-node", "bo-pin")]);
+    let asked = |name: &str| explain(&later, "move", &names(&[name])).map(|answer| answer.by);
+    assert_eq!(asked("phone").expect("the device"), ["device-2"]);
+    assert_eq!(asked("paper").expect("as it is named"), ["paper"]);
+    let error = asked("pin").expect_err("one of two");
+    assert!(error.to_string().contains("`bo-pin`, `device-2-pin`"), "{error}");
 }
