@@ -31,10 +31,13 @@ fn walk(words: Vec<String>, leaves: &mut Vec<String>) {
 fn every_command_has_help_with_an_example() {
     let mut leaves = Vec::new();
     walk(Vec::new(), &mut leaves);
-    for name in ["dev", "demo", "account create", "send", "custody evaluate", "recovery check", "node"] {
+    for name in ["dev", "demo", "account create", "send", "custody evaluate", "recovery check", "node import"]
+    {
         assert!(leaves.iter().any(|leaf| leaf == name), "{leaves:?}");
     }
     assert!(!leaves.iter().any(|leaf| leaf == "child"), "what is hidden stays hidden");
+    let node = Cli::new(["node", "--help"]).run();
+    node.assert(node.stdout.contains("cohold node --config"), "a node is served by itself too");
 }
 
 #[test]
