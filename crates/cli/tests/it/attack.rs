@@ -201,7 +201,7 @@ fn attacks_are_refused_anywhere_but_here() {
     let elsewhere = |rpc: &'static str| [coalition.as_slice(), &["--rpc", rpc]].concat();
     assert_eq!(refused(&elsewhere("https://example.org/v1")), "not-local");
     assert_eq!(refused(&elsewhere("http://10.0.0.1:8545")), "not-local");
-    assert_eq!(refused(&["--coalition", "phone"]), "coalition");
+    assert_eq!(refused(&["--coalition", "nobody"]), "coalition");
     assert_eq!(refused(&["--coalition", "device", "--all"]), "usage");
     world.write("places.toml", "[places]\ndevice = 7\n");
     let places = world.path("places.toml").display().to_string();
