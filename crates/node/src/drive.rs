@@ -217,3 +217,8 @@ pub(crate) async fn linger<R: Run>(run: R, inbox: &mut Inbox, post: &Post, time:
         inbox.clear();
     }
 }
+
+/// The same in the background; the session ends with it.
+pub(crate) fn linger_behind<R: Run>(run: R, mut inbox: Inbox, post: Post, time: Duration) {
+    tokio::spawn(async move { linger(run, &mut inbox, &post, time).await });
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cohold_party::create::{Accepted, Made};
 use cohold_party::import::Imported;
 
-use crate::drive::{Pace, at_pace, drive, linger};
+use crate::drive::{Pace, at_pace, drive, linger_behind};
 use crate::inbox::Inbox;
 use crate::making::{LINGER, PATIENCE};
 use crate::runtime::{Post, Runtime, blocking};
@@ -19,8 +19,7 @@ impl Runtime {
         mut inbox: Inbox,
         post: Post,
     ) -> Result<Made, String> {
-        let (keeper, proposal, session) =
-            (Arc::clone(&self.keeper), accepted.proposal().clone(), accepted.session());
+        let (keeper, proposal) = (Arc::clone(&self.keeper), accepted.proposal().clone());
         let account = proposal.document.terms.account;
         let share = blocking(move || keeper.foreign_take(&proposal)).await.map_err(|error| {
             tracing::error!(%error, "a share that shall be dealt cannot be had");
@@ -40,29 +39,11 @@ impl Runtime {
         let (begun, importing, share) =
             at_pace(Pace::Heavy, begin).await.map_err(|broken| broken.to_string())?;
         let setup_post = self.post(&charter.terms);
-        let party = Arc::clone(self);
-        tokio::spawn(async move {
-            linger(importing, &mut inbox, &post, LINGER).await;
-            party.inboxes.leave(session);
-        });
-        let set_up = match begun {
-            Ok((run, first)) => drive(run, first, &mut setup_inbox, &setup_post, PATIENCE)
-                .await
-                .map_err(|broken| broken.to_string()),
-            Err(refusal) => Err(refusal.message),
-        };
-        let (auxiliary, run) = match set_up {
-            Ok(done) => done,
-            Err(reason) => {
-                self.inboxes.leave(setup);
-                return Err(reason);
-            }
-        };
-        let party = Arc::clone(self);
-        tokio::spawn(async move {
-            linger(run, &mut setup_inbox, &setup_post, LINGER).await;
-            party.inboxes.leave(setup);
-        });
+        linger_behind(importing, inbox, post, LINGER);
+        let (run, first) = begun.map_err(|refusal| refusal.message)?;
+        let set_up = drive(run, first, &mut setup_inbox, &setup_post, PATIENCE).await;
+        let (auxiliary, run) = set_up.map_err(|broken| broken.to_string())?;
+        linger_behind(run, setup_inbox, setup_post, LINGER);
         Ok(Made { charter, share, auxiliary })
     }
 }

@@ -22,14 +22,20 @@ const STRAY_AGE_MAX: Duration = Duration::from_secs(30);
 
 /// The inboxes of all sessions.
 pub(crate) struct Inboxes {
-    sessions: Mutex<HashMap<SessionId, Seat>>,
+    sessions: Arc<Sessions>,
     strays: Mutex<Strays>,
     /// A permit for each kilobyte that may wait.
     room: Arc<Semaphore>,
 }
 
-/// What came for one session.
-pub(crate) struct Inbox(mpsc::Receiver<Waiting>);
+type Sessions = Mutex<HashMap<SessionId, Seat>>;
+
+/// What came for one session, which ends when this is dropped.
+pub(crate) struct Inbox {
+    session: SessionId,
+    waiting: mpsc::Receiver<Waiting>,
+    sessions: Arc<Sessions>,
+}
 
 struct Seat {
     account: AccountId,
@@ -69,11 +75,11 @@ impl Inboxes {
             self.put(&seat, envelope);
         }
         sessions.insert(session, seat);
-        Some(Inbox(receiver))
+        Some(Inbox { session, waiting: receiver, sessions: Arc::clone(&self.sessions) })
     }
 
-    /// Ends a session.
-    pub(crate) fn leave(&self, session: SessionId) {
+    /// Ends a session: its inbox closes.
+    pub(crate) fn cancel(&self, session: SessionId) {
         lock(&self.sessions).remove(&session);
     }
 
@@ -104,17 +110,28 @@ impl Inboxes {
 impl Inbox {
     /// The next envelope; none once the session is cancelled and all that came before is read.
     pub(crate) async fn recv(&mut self) -> Option<Envelope> {
-        self.0.recv().await.map(|waiting| waiting.envelope)
+        self.waiting.recv().await.map(|waiting| waiting.envelope)
     }
 
     /// Whether the session was cancelled.
     pub(crate) fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.waiting.is_closed()
     }
 
     /// Drops what waits.
     pub(crate) fn clear(&mut self) {
-        while self.0.try_recv().is_ok() {}
+        while self.waiting.try_recv().is_ok() {}
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.waiting.close();
+        let mut sessions = lock(&self.sessions);
+        // Somebody may have taken the seat again since this one was cancelled; that inbox is open.
+        if sessions.get(&self.session).is_some_and(|seat| seat.inbox.is_closed()) {
+            sessions.remove(&self.session);
+        }
     }
 }
 
@@ -180,11 +197,15 @@ mod tests {
                 inboxes.route(envelope(seed, 2048 * KILOBYTES + round));
             }
         }
-        let waiting: usize = seats.iter().map(|seat| seat.0.len()).sum();
+        let waiting: usize = seats.iter().map(|seat| seat.waiting.len()).sum();
         assert_eq!(waiting, full, "of {} that came", 4 * WAITING_MAX);
         assert!(seats[0].recv().await.is_some());
         inboxes.route(envelope(1, 1000 * KILOBYTES));
-        assert_eq!(seats.iter().map(|seat| seat.0.len()).sum::<usize>(), full, "room was made for another");
+        assert_eq!(
+            seats.iter().map(|seat| seat.waiting.len()).sum::<usize>(),
+            full,
+            "room was made for another"
+        );
         for seat in &mut seats {
             seat.clear();
         }
@@ -202,5 +223,17 @@ mod tests {
         inboxes.cancel_account(account());
         assert!(seat.is_closed());
         assert!(seat.recv().await.is_none());
+    }
+
+    #[test]
+    fn a_session_ends_with_its_inbox() {
+        let inboxes = Inboxes::default();
+        let cancelled = inboxes.seat(session(1), account()).unwrap();
+        inboxes.cancel(session(1));
+        let next = inboxes.seat(session(1), account()).unwrap();
+        drop(cancelled);
+        assert!(!next.is_closed() && inboxes.seat(session(1), account()).is_none(), "the next one stays");
+        drop(next);
+        assert!(inboxes.seat(session(1), account()).is_some());
     }
 }

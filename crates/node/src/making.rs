@@ -8,7 +8,7 @@ use cohold_model::account::Proposal;
 use cohold_party::create::{self, Accepted, Made};
 use cohold_party::wire::FromParty;
 
-use crate::drive::{Pace, at_pace, drive, linger};
+use crate::drive::{Pace, at_pace, drive, linger_behind};
 use crate::inbox::Inbox;
 use crate::keeper::KeepError;
 use crate::runtime::{Post, Runtime, blocking};
@@ -33,7 +33,6 @@ impl Runtime {
         let session = accepted.session();
         let Some(inbox) = self.inboxes.seat(session, account) else { return };
         if let Err(reason) = self.make(accepted, inbox).await {
-            self.inboxes.leave(session);
             tracing::warn!(%account, %reason, "no key was made");
             let keeper = Arc::clone(&self.keeper);
             if let Err(error) = blocking(move || keeper.keygen_drop(account)).await {
@@ -50,10 +49,7 @@ impl Runtime {
         match blocking(move || keeper.keygen_begin(&proposal, session, crate::now())).await {
             Ok(()) => {}
             // The coordinator repeats itself: whatever became of the first run stands.
-            Err(KeepError::Used(_)) => {
-                self.inboxes.leave(session);
-                return Ok(());
-            }
+            Err(KeepError::Used(_)) => return Ok(()),
             Err(error) => {
                 tracing::error!(%error, "a key generation cannot be noted");
                 return Err("this party could not reach its store".into());
@@ -80,18 +76,13 @@ impl Runtime {
         mut inbox: Inbox,
         post: Post,
     ) -> Result<Made, String> {
-        let session = accepted.session();
         let keys = Arc::clone(&self.keys);
         let begin = move || accepted.begin(&keys, &mut crate::rng());
         let begun = at_pace(Pace::Heavy, begin).await.map_err(|broken| broken.to_string())?;
         let (making, first) = begun.map_err(|refusal| refusal.message)?;
         let driven = drive(making, first, &mut inbox, &post, PATIENCE).await;
         let (made, run) = driven.map_err(|broken| broken.to_string())?;
-        let party = Arc::clone(self);
-        tokio::spawn(async move {
-            linger(run, &mut inbox, &post, LINGER).await;
-            party.inboxes.leave(session);
-        });
+        linger_behind(run, inbox, post, LINGER);
         Ok(made)
     }
 }

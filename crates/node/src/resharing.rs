@@ -17,7 +17,7 @@ use cohold_party::verify::Standing;
 use cohold_party::wire::{FromParty, ReshareOrder};
 use cohold_party::{Refusal, Rules, wait};
 
-use crate::drive::{Broken, Pace, at_pace, drive, linger};
+use crate::drive::{Broken, Pace, at_pace, drive, linger_behind};
 use crate::epochs::{Epochs, Said};
 use crate::inbox::Inbox;
 use crate::keeper::{KeepError, Keeper, Kept};
@@ -64,9 +64,7 @@ impl Runtime {
         let (account, digest) = (order.charter.document.terms.account, order.resharing.document.digest());
         let session = cohold_model::reshare::reshare_session(&order.resharing);
         let Some(inbox) = self.inboxes.seat(session, account) else { return };
-        let ended = self.reshare_in(order.clone(), inbox).await;
-        self.inboxes.leave(session);
-        let reason = match ended {
+        let reason = match self.reshare_in(order.clone(), inbox).await {
             Ok(()) => return,
             Err(Ended::Known) => return self.reshare_say(Some(digest)).await,
             Err(Ended::Refused(reason)) => reason,
@@ -102,7 +100,7 @@ impl Runtime {
         let seats = dealing.accepted().seats().iter();
         let post = self.post_to(seats.map(|(number, seat)| (number.get(), seat.card.identity)).collect());
         let (digest, deals) = (dealing.accepted().digest(), dealing.accepted().deals());
-        let [session, setup] = dealing.accepted().sessions();
+        let [_, setup] = dealing.accepted().sessions();
         let account = dealing.accepted().order().charter.document.terms.account;
         let broken = |broken: Broken| Ended::Broken(broken.to_string());
         let (reshared, dealing) = match drive(dealing, first, &mut inbox, &post, PATIENCE).await {
@@ -114,16 +112,8 @@ impl Runtime {
         };
         let Reshared { charter, share } = reshared;
         let old_name = dealing.accepted().name_before().cloned();
-        // Peers that are a round behind still need this run, while the next one goes on.
-        let behind = |dealing, mut inbox, post| {
-            let party = Arc::clone(self);
-            tokio::spawn(async move {
-                linger(dealing, &mut inbox, &post, LINGER).await;
-                party.inboxes.leave(session);
-            });
-        };
         let Some(share) = share else {
-            behind(dealing, inbox, post);
+            linger_behind(dealing, inbox, post, LINGER);
             let (party, known) = (Arc::clone(self), charter.clone());
             blocking(move || epochs(party.keeper.as_ref())?.dealt(&digest, &known).map_err(Ended::from))
                 .await?;
@@ -137,17 +127,12 @@ impl Runtime {
             (begun, dealing, charter, share)
         };
         let (begun, dealing, charter, share) = at_pace(Pace::Spare, begin).await.map_err(broken)?;
-        behind(dealing, inbox, post);
+        // Peers that are a round behind still need this run, while the next one goes on.
+        linger_behind(dealing, inbox, post, LINGER);
         let (setting_up, first) = begun.map_err(|refusal| Ended::Broken(refusal.message))?;
         let post = self.post(&charter.terms);
         let set_up = drive(setting_up, first, &mut setup_inbox, &post, PATIENCE).await;
-        let (auxiliary, setting_up) = match set_up {
-            Ok(done) => done,
-            Err(error) => {
-                self.inboxes.leave(setup);
-                return Err(broken(error));
-            }
-        };
+        let (auxiliary, setting_up) = set_up.map_err(broken)?;
         let prepared = Prepared { resharing: digest, charter: charter.clone(), share, auxiliary };
         let party = Arc::clone(self);
         let keep = move || {
@@ -155,11 +140,7 @@ impl Runtime {
             keeper.keep(&prepared, crate::now()).map_err(Ended::from)
         };
         let kept = blocking(keep).await;
-        let party = Arc::clone(self);
-        tokio::spawn(async move {
-            linger(setting_up, &mut setup_inbox, &post, LINGER).await;
-            party.inboxes.leave(setup);
-        });
+        linger_behind(setting_up, setup_inbox, post, LINGER);
         kept?;
         tracing::info!(%account, epoch = %charter.epoch, "the share of the next epoch is kept");
         if let Some(name) = old_name.filter(|_| deals) {
@@ -223,8 +204,8 @@ impl Runtime {
     /// The coordinator gives a resharing up. What this party may have signed stays.
     pub(crate) async fn reshare_cancel(self: Arc<Self>, order: ReshareOrder) {
         let account = order.charter.document.terms.account;
-        self.inboxes.leave(cohold_model::reshare::reshare_session(&order.resharing));
-        self.inboxes.leave(cohold_model::reshare::reshare_setup_session(&order.resharing));
+        self.inboxes.cancel(cohold_model::reshare::reshare_session(&order.resharing));
+        self.inboxes.cancel(cohold_model::reshare::reshare_setup_session(&order.resharing));
         let (party, reviewed) = (Arc::clone(&self), order.clone());
         let digest = order.resharing.document.digest();
         let known = blocking(move || {

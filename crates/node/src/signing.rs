@@ -72,7 +72,6 @@ impl Runtime {
                 self.tell(FromParty::Broken { session, request, reason, banned }).await;
             }
         }
-        self.inboxes.leave(session);
     }
 
     async fn sign_in(
