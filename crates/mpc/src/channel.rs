@@ -1,12 +1,12 @@
 //! One direction between two parties in one run, confidential and authenticated by sender.
 //!
-//! A [`Sealer`] runs HPKE (RFC 9180: DHKEM X25519, HKDF-SHA256, AES-256-GCM) once in auth mode and
-//! exports one key (§5.3), under which it seals one message per round with AES-256-GCM; the round is
-//! the nonce. Every message carries the encapsulated key, so that each opens on its own whatever the
-//! relay loses or reorders. One key exchange a session and direction instead of one a message.
+//! A [`Sealer`] exports one key from what sender and receiver agreed upon by HPKE in auth mode
+//! (`contacts.rs`), and seals one message per round under it with AES-256-GCM; the round is the
+//! nonce. Every message carries the encapsulated key and a salt of the sealer's own, so that each opens on
+//! its own whatever the relay loses or reorders, and no two sealers ever have the same key.
 //!
-//! The `info` of the key exchange binds account, epoch, session, sender and receiver; the additional
-//! data of each message binds the round as well. So a message that is moved anywhere else does not open.
+//! The key's label binds account, epoch, session, sender, receiver and salt; the additional data of each
+//! message binds the round as well. So a message that is moved anywhere else does not open.
 //!
 //! As in every protocol that authenticates by Diffie–Hellman (RFC 9180 §9.1.1), who steals a party's
 //! sealing key can forge messages *to* that party from anyone.
@@ -16,19 +16,17 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use cohold_model::canonical::{Digest, digest_parts};
 use cohold_model::identity::SealKey;
 use cohold_model::ids::{AccountId, Epoch, PartyIndex, SessionId};
-use hpke::aead::AesGcm256;
-use hpke::kdf::HkdfSha256;
-use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::contacts::{ENCAPSULATED_BYTES, Encapsulated};
 use crate::envelope::Envelope;
 use crate::keys::SealSecret;
 
-const EXPORT_LABEL: &[u8] = b"cohold/mpc/channel/key/v1";
-const ENCAPSULATED_BYTES: usize = 32;
+const SALT_BYTES: usize = 32;
+/// What each message begins with: encapsulated key and salt.
+const PREFIX_BYTES: usize = ENCAPSULATED_BYTES + SALT_BYTES;
 
 /// Where a channel belongs. Two channels that differ in anything share no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +51,12 @@ impl Direction {
         digest_parts(tag, &[account.as_bytes(), &epoch, &self.session.0.0, &parties, extra])
     }
 
-    fn info(&self) -> Digest {
-        self.digest("cohold/mpc/channel/v1", &[])
+    fn label(&self, salt: &[u8]) -> Digest {
+        self.digest("cohold/mpc/channel/v2", salt)
     }
 
     fn additional_data(&self, round: u16) -> Digest {
-        self.digest("cohold/mpc/envelope/v1", &round.to_be_bytes())
+        self.digest("cohold/mpc/envelope/v2", &round.to_be_bytes())
     }
 
     fn matches(&self, envelope: &Envelope) -> bool {
@@ -85,7 +83,7 @@ pub enum SealError {
 /// The sending end.
 pub struct Sealer {
     direction: Direction,
-    encapsulated: [u8; ENCAPSULATED_BYTES],
+    prefix: [u8; PREFIX_BYTES],
     cipher: Aes256Gcm,
     round_last: u16,
 }
@@ -98,20 +96,15 @@ impl Sealer {
         receiver: &SealKey,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, SealError> {
-        let unusable = |_| SealError::Key(*receiver);
-        let to = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&receiver.0).map_err(unusable)?;
-        let mode = OpModeS::Auth(sender.pair());
-        let (encapsulated, context) = hpke::setup_sender_with_rng::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-            &mode,
-            &to,
-            &direction.info().0,
-            rng,
-        )
-        .map_err(unusable)?;
-        let mut key = Zeroizing::new([0; 32]);
-        context.export(EXPORT_LABEL, key.as_mut_slice()).map_err(unusable)?;
-        let cipher = Aes256Gcm::new((&*key).into());
-        Ok(Self { direction, encapsulated: encapsulated.to_bytes().into(), cipher, round_last: 0 })
+        let mut salt = [0; SALT_BYTES];
+        rng.fill_bytes(&mut salt);
+        let label = direction.label(&salt).0;
+        let (encapsulated, key) = sender.towards(receiver, &label, rng).ok_or(SealError::Key(*receiver))?;
+        let mut prefix = [0; PREFIX_BYTES];
+        let (left, right) = prefix.split_at_mut(ENCAPSULATED_BYTES);
+        left.copy_from_slice(&encapsulated);
+        right.copy_from_slice(&salt);
+        Ok(Self { direction, prefix, cipher: Aes256Gcm::new((&*key).into()), round_last: 0 })
     }
 
     /// Seals the message of one round. Rounds count up; none is sealed twice.
@@ -122,8 +115,8 @@ impl Sealer {
         self.round_last = round;
         let aad = self.direction.additional_data(round).0;
         // Encrypted where it lies: no copy of what is inside is left.
-        let mut bytes = Zeroizing::new(payload.encode_after(&self.encapsulated).ok_or(SealError::Cipher)?);
-        let (_, message) = bytes.split_at_mut_checked(ENCAPSULATED_BYTES).ok_or(SealError::Cipher)?;
+        let mut bytes = Zeroizing::new(payload.encode_after(&self.prefix).ok_or(SealError::Cipher)?);
+        let (_, message) = bytes.split_at_mut_checked(PREFIX_BYTES).ok_or(SealError::Cipher)?;
         let tag = self
             .cipher
             .encrypt_inout_detached(&nonce(round), &aad, message.into())
@@ -135,13 +128,13 @@ impl Sealer {
     }
 }
 
-/// The receiving end. It keeps to the first encapsulated key under which a genuine message came: a
-/// sender that starts afresh needs a new session.
+/// The receiving end. It keeps to the key under which the first genuine message came: a sender that
+/// starts afresh needs a new session.
 pub struct Opener {
     direction: Direction,
     receiver: SealSecret,
     sender: SealKey,
-    pinned: Option<([u8; ENCAPSULATED_BYTES], Aes256Gcm)>,
+    pinned: Option<([u8; PREFIX_BYTES], Aes256Gcm)>,
 }
 
 impl Opener {
@@ -156,38 +149,25 @@ impl Opener {
         if !self.direction.matches(envelope) {
             return None;
         }
-        let (encapsulated, ciphertext) = envelope.sealed.split_first_chunk::<ENCAPSULATED_BYTES>()?;
+        let (prefix, ciphertext) = envelope.sealed.split_first_chunk::<PREFIX_BYTES>()?;
         let aad = self.direction.additional_data(envelope.round).0;
         let message = aes_gcm::aead::Payload { msg: ciphertext, aad: &aad };
         let nonce = nonce(envelope.round);
         if let Some((known, cipher)) = &self.pinned {
-            let plain = (known == encapsulated).then(|| cipher.decrypt(&nonce, message).ok());
+            let plain = (known == prefix).then(|| cipher.decrypt(&nonce, message).ok());
             return plain.flatten().map(Zeroizing::new);
         }
-        let cipher = self.accept(encapsulated)?;
+        let (encapsulated, salt): (&Encapsulated, _) = prefix.split_first_chunk()?;
+        let agreed = self.receiver.from(&self.sender, encapsulated)?;
+        let cipher = Aes256Gcm::new((&*agreed.key(&self.direction.label(salt).0)?).into());
         let plain = cipher.decrypt(&nonce, message).ok()?;
-        self.pinned = Some((*encapsulated, cipher));
+        self.receiver.remember(self.sender, *encapsulated, agreed);
+        self.pinned = Some((*prefix, cipher));
         Some(Zeroizing::new(plain))
-    }
-
-    fn accept(&self, encapsulated: &[u8; ENCAPSULATED_BYTES]) -> Option<Aes256Gcm> {
-        let from = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&self.sender.0).ok()?;
-        let encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(encapsulated).ok()?;
-        let (secret, _) = self.receiver.pair();
-        let context = hpke::setup_receiver::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-            &OpModeR::Auth(from),
-            &secret,
-            &encapsulated,
-            &self.direction.info().0,
-        )
-        .ok()?;
-        let mut key = Zeroizing::new([0; 32]);
-        context.export(EXPORT_LABEL, key.as_mut_slice()).ok()?;
-        Some(Aes256Gcm::new((&*key).into()))
     }
 }
 
-/// The key is fresh for each run and direction, and a round is sealed once, so the round is a nonce.
+/// The key is each sealer's own, and a sealer seals a round once, so the round is a nonce.
 fn nonce(round: u16) -> Nonce<aes_gcm::aead::consts::U12> {
     let [high, low] = round.to_be_bytes();
     Nonce::from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, high, low])

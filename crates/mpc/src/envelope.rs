@@ -9,8 +9,8 @@ pub const ENVELOPE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// More than an envelope has beside its sealed part.
 const HEADER_BYTES_MAX: usize = 160;
 
-/// The version that [`Envelope::encode`] writes. Older ones stay readable for ever.
-const VERSION: u8 = 1;
+/// The version that is written and read. No envelope outlives its session.
+const VERSION: u8 = 2;
 
 /// One message from one party to another. Its sealed part opens only for the receiver, and only if
 /// the sender sealed it for exactly this header.
@@ -28,7 +28,7 @@ pub struct Envelope {
     pub from: PartyIndex,
     /// Who opens it.
     pub to: PartyIndex,
-    /// Encapsulated key and ciphertext ([`crate::channel`]).
+    /// Encapsulated key, salt and ciphertext ([`crate::channel`]).
     #[serde(with = "serde_bytes")]
     pub sealed: Vec<u8>,
 }
@@ -43,7 +43,7 @@ pub enum EnvelopeError {
         bytes: usize,
     },
     /// A version that this build does not read.
-    #[error("envelope version `{found}` is not known: update this party")]
+    #[error("envelope version `{found}` is not spoken here: run the same release at all parties")]
     Version {
         /// Version found.
         found: u8,

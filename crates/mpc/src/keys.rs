@@ -1,13 +1,18 @@
 //! A party's secret: one seed of 32 bytes, from which its identity (Ed25519) and its sealing key
 //! (X25519) are derived by HKDF-SHA256 under distinct labels.
 
+use std::sync::Arc;
+
 use cohold_model::canonical::Digest;
 use cohold_model::identity::{IdentityKey, IdentitySecret, SealKey};
 use hkdf::Hkdf;
 use hpke::kem::X25519HkdfSha256;
 use hpke::{Deserializable as _, Kem, Serializable as _};
+use rand_core::CryptoRng;
 use sha2::Sha256;
 use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::contacts::{Contacts, Encapsulated, Inward};
 
 const IDENTITY_LABEL: &[u8] = b"cohold/party/identity/v1";
 const SEAL_LABEL: &[u8] = b"cohold/party/seal/v1";
@@ -17,6 +22,7 @@ const SEAL_LABEL: &[u8] = b"cohold/party/seal/v1";
 pub struct SealSecret {
     secret: <X25519HkdfSha256 as Kem>::PrivateKey,
     public: <X25519HkdfSha256 as Kem>::PublicKey,
+    contacts: Arc<Contacts>,
 }
 
 impl SealSecret {
@@ -28,7 +34,7 @@ impl SealSecret {
         let secret = secret.unwrap_or_else(|_| X25519HkdfSha256::derive_keypair(bytes).0);
         bytes.zeroize();
         let public = X25519HkdfSha256::sk_to_pk(&secret);
-        Self { secret, public }
+        Self { secret, public, contacts: Arc::default() }
     }
 
     /// The public key, to be put on the party's card.
@@ -46,7 +52,28 @@ impl SealSecret {
 
     /// A second handle for a session that outlives the borrow.
     pub(crate) fn duplicate(&self) -> Self {
-        Self { secret: self.secret.clone(), public: self.public.clone() }
+        let (secret, public) = self.pair();
+        Self { secret, public, contacts: Arc::clone(&self.contacts) }
+    }
+
+    /// A key for one session with `receiver`, and what the receiver finds it by.
+    pub(crate) fn towards(
+        &self,
+        receiver: &SealKey,
+        label: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Option<(Encapsulated, Zeroizing<[u8; 32]>)> {
+        self.contacts.towards(|| self.pair(), receiver, label, rng)
+    }
+
+    /// What the keys of `sender`'s sessions come from.
+    pub(crate) fn from(&self, sender: &SealKey, encapsulated: &Encapsulated) -> Option<Arc<Inward>> {
+        self.contacts.from(&self.secret, sender, encapsulated)
+    }
+
+    /// Remembers what a genuine message came under.
+    pub(crate) fn remember(&self, sender: SealKey, encapsulated: Encapsulated, agreed: Arc<Inward>) {
+        self.contacts.keep(sender, encapsulated, agreed);
     }
 }
 

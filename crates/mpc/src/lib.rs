@@ -5,6 +5,7 @@
 //! envelope and returns the envelopes to send; the shell persists first and then sends.
 
 pub mod channel;
+mod contacts;
 pub mod envelope;
 pub mod fault;
 pub mod keys;

@@ -20,8 +20,8 @@ fn sample() -> Envelope {
 }
 
 #[test]
-fn version_one_stays_readable() {
-    let mut expected = vec![1, 36];
+fn the_bytes_are_those_of_version_two() {
+    let mut expected = vec![2, 36];
     expected.extend(b"acc_000102030405060708090a0b0c0d0e0f");
     expected.extend([1, 64]);
     expected.extend("ab".repeat(32).bytes());
@@ -34,12 +34,12 @@ fn version_one_stays_readable() {
 fn what_is_no_envelope_is_refused() {
     let good = sample().encode().unwrap();
     let mut version = good.clone();
-    version[0] = 2;
+    version[0] = 1;
     let mut trailing = good.clone();
     trailing.push(0);
     let cases = [
         (Vec::new(), EnvelopeError::Malformed),
-        (version, EnvelopeError::Version { found: 2 }),
+        (version, EnvelopeError::Version { found: 1 }),
         (trailing, EnvelopeError::Malformed),
         (good[..good.len() - 1].to_vec(), EnvelopeError::Malformed),
         (vec![1; ENVELOPE_BYTES_MAX + 1], EnvelopeError::Size { bytes: ENVELOPE_BYTES_MAX + 1 }),

@@ -343,8 +343,8 @@ fn row_20_no_two_envelopes_share_a_key_and_nonce() {
         let seen = Arc::clone(&sealed);
         let watch: Interceptor = Box::new(move |passing| {
             let envelope = &passing.envelope;
-            // The encapsulated key names the key; the round is the nonce.
-            let place = (envelope.sealed[..32].to_vec(), envelope.round);
+            // Encapsulated key and salt name the key; the round is the nonce.
+            let place = (envelope.sealed[..64].to_vec(), envelope.round);
             let mut seen = seen.lock().unwrap();
             let before = seen.insert(place, envelope.sealed.clone());
             assert!(before.is_none_or(|before| before == envelope.sealed), "two messages under one nonce");
@@ -358,6 +358,11 @@ fn row_20_no_two_envelopes_share_a_key_and_nonce() {
     let keys: std::collections::BTreeSet<_> =
         sealed.lock().unwrap().keys().map(|(key, _)| key.clone()).collect();
     assert_eq!(keys.len(), 4, "two sessions, two directions");
+    let of = |part: std::ops::Range<usize>| {
+        keys.iter().map(|key| &key[part.clone()]).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert_eq!(of(0..32), 2, "one key exchange a direction");
+    assert_eq!(of(32..64), 4, "a salt for each session and direction");
 }
 
 /// Row 21: a peer that names another party inside its own envelope. It is found out, and as this leaks
