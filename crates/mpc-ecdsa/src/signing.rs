@@ -6,8 +6,10 @@
 //! | 2 | – | opening, multiplication (step 7) |
 //! | 3 | parts of numerator and denominator (steps 8, 9) | – |
 //!
-//! The output is verified under the account's key before anybody sees it (step 10), so no confirmation
-//! is needed. What is kept between rounds is consumed by value: no round runs twice.
+//! Step 10 is a quotient of two sums, and is done here: the engine would verify the result and compute R
+//! from it again, which takes longer than our own check. The output is verified under the account's key
+//! before anybody sees it, by other code than the engine's, so no confirmation is needed. What is kept
+//! between rounds is consumed by value: no round runs twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,8 +22,10 @@ use dkls23_secp256k1::protocols::signing::{
     UniqueKeep1to2, UniqueKeep2to3,
 };
 use dkls23_secp256k1::protocols::{Abort, PartiesMessage};
-use k256::Secp256k1;
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+use k256::elliptic_curve::point::AffineCoordinates as _;
+use k256::elliptic_curve::scalar::IsHigh as _;
+use k256::{ProjectivePoint, Scalar, Secp256k1};
 use rand_core::CryptoRng;
 
 use crate::auxiliary::Auxiliary;
@@ -90,7 +94,7 @@ enum State {
     Fresh,
     First(First),
     Second(Second),
-    Third { r: String, own: Broadcast3to4<Secp256k1> },
+    Third { r: String, is_y_odd: bool, own: Broadcast3to4<Secp256k1> },
     Over,
 }
 
@@ -151,30 +155,36 @@ impl Signing {
     /// Steps 8 and 9.
     fn third(&mut self, (unique, kept): Second, inbox: &Inbox) -> Result<Outgoing, Fault> {
         let received = self.received(inbox, |message: &TransmitPhase2to3<Secp256k1>| &message.parties)?;
+        let points = received.iter().map(|message| message.instance_point);
+        let point = points.fold(ProjectivePoint::from(unique.instance_point), |sum, point| sum + point);
+        let is_y_odd = point.to_affine().y_is_odd().into();
         let (r, own) = self
             .party
             .sign_phase3(&self.data, unique, kept, &received)
             .map_err(|abort| self.fault(&abort, 2, inbox))?;
         let broadcast = wire::encode(&own, Room::Small)?.to_vec();
-        self.state = State::Third { r, own };
+        self.state = State::Third { r, is_y_odd, own };
         Ok(Outgoing { broadcast: Some(broadcast), direct: BTreeMap::new() })
     }
 
-    /// Step 10, and a check of the result by other code than the engine's.
+    /// Step 10: s = Σw / Σu, in low-s form, and a check of the result by other code than the engine's.
     fn fourth(
         &self,
         r: &str,
-        own: Broadcast3to4<Secp256k1>,
+        is_y_odd: bool,
+        own: &Broadcast3to4<Secp256k1>,
         inbox: &Inbox,
     ) -> Result<RecoverableSignature, Fault> {
         let peers: BTreeMap<_, Broadcast3to4<Secp256k1>> = wire::broadcasts(inbox)?;
-        let parts: Vec<_> = peers.into_values().chain([own]).collect();
-        let (s, recovery_id) = self
-            .party
-            .sign_phase4(&self.data, r, &parts, true)
-            .map_err(|abort| self.fault(&abort, 3, inbox))?;
-        let signature = RecoverableSignature { r: half(r)?, s: half(&s)?, recovery_id };
-        if self.verifies(&signature) { Ok(signature) } else { Err(Fault::freeze(Reason::Signature)) }
+        let (w, u) = peers.values().fold((own.w, own.u), |(w, u), part| (w + part.w, u + part.u));
+        let inverse = Option::<Scalar>::from(u.invert()).ok_or(Fault::retry(Reason::Degenerate))?;
+        let s = w * inverse;
+        // −s signs as well, for −R.
+        let is_high = bool::from(s.is_high());
+        let s = if is_high { -s } else { s };
+        let recovery_id = RecoveryId::new(is_y_odd != is_high, false).to_byte();
+        let signature = RecoverableSignature { r: half(r)?, s: s.to_bytes().into(), recovery_id };
+        if self.verifies(&signature) { Ok(signature) } else { Err(Fault::retry(Reason::Signature)) }
     }
 
     /// Low-s, and the recovery id leads back to the account's key.
@@ -243,7 +253,7 @@ impl Protocol for Signing {
         match std::mem::replace(&mut self.state, State::Over) {
             State::First(kept) => self.second(kept, &inbox).map(Step::Send),
             State::Second(kept) => self.third(kept, &inbox).map(Step::Send),
-            State::Third { r, own } => self.fourth(&r, own, &inbox).map(Step::Done),
+            State::Third { r, is_y_odd, own } => self.fourth(&r, is_y_odd, &own, &inbox).map(Step::Done),
             State::Fresh | State::Over => Err(Fault::retry(Reason::OutOfOrder)),
         }
     }
