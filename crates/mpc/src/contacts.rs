@@ -158,7 +158,7 @@ mod tests {
     fn a_sender_agrees_anew_after_a_while() {
         let (alice, bob) = (PartyKeys::from_seed(&[1; 32]).seal, PartyKeys::from_seed(&[2; 32]).seal);
         let sent = Contacts::default();
-        let mut exchange = || sent.towards(|| alice.pair(), &bob.public(), b"", &mut rng()).unwrap().0;
+        let exchange = || sent.towards(|| alice.pair(), &bob.public(), b"", &mut rng()).unwrap().0;
         let first = exchange();
         assert!((1..SESSIONS_MAX).all(|_| exchange() == first));
         assert_ne!(exchange(), first);
