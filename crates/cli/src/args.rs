@@ -15,8 +15,7 @@ pub(crate) use change::ChangeCommand;
 pub(crate) use custody::{AtArg, AttackArgs, ClassArg, CustodyCommand, FleetArgs, ModelArgs, VerifyArgs};
 pub(crate) use exit::{ExitCommand, ExitSignArgs, ExportArgs, KeyFormat, SharesArgs};
 pub(crate) use import::{
-    BringArgs, ImportCommand, InspectArgs, KeyArgs, MnemonicArgs, NodeCommand, NodeImportArgs, ProposeArgs,
-    StartArgs,
+    BringArgs, DealArgs, ImportCommand, InspectArgs, KeyArgs, MnemonicArgs, NodeCommand, ProposeArgs,
 };
 pub(crate) use reshare::{EpochArgs, RecoverArgs, RefreshArgs, ReshareArgs};
 

@@ -47,6 +47,17 @@ impl PartyKind {
             Self::Device | Self::Recovery => false,
         }
     }
+
+    /// What people call it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Recovery => "recovery share",
+            Self::Cosigner => "co-signer",
+            Self::Guardian => "guardian node",
+        }
+    }
 }
 
 /// Ready-made shapes of an account.

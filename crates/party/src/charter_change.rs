@@ -146,12 +146,7 @@ fn joins(new: &Terms, card: &Card, label: Option<&String>, approves: bool) -> St
         Some(role) => format!("as a party of {entity}, {}", part(*role)),
         None => format!("as a party of {entity}"),
     };
-    let kind = match kind {
-        PartyKind::Device => "device",
-        PartyKind::Recovery => "recovery share",
-        PartyKind::Cosigner => "co-signer",
-        PartyKind::Guardian => "guardian node",
-    };
+    let kind = kind.words();
     let fingerprint = identity.fingerprint();
     let mut said = format!("a new {kind} `{party}` with the fingerprint {fingerprint} joins {whose}");
     if let Some(label) = label.filter(|label| *label != party.as_str()) {

@@ -42,7 +42,7 @@ pub(crate) enum ImportCommand {
     #[command(
         after_help = "Example:\n  cohold account import start --proposal import.json --share-file keygen_data_0.json"
     )]
-    Start(StartArgs),
+    Start(DealArgs),
 }
 
 #[derive(Debug, Args)]
@@ -70,12 +70,13 @@ pub(crate) struct ProposeArgs {
     pub(crate) create: CreateArgs,
 }
 
+/// What a holder of a share deals.
 #[derive(Debug, Args)]
-pub(crate) struct StartArgs {
-    /// The proposal that `cohold account import propose` wrote.
+pub(crate) struct DealArgs {
+    /// The proposal that `cohold account import propose` wrote, at the proposer's device.
     #[arg(long, value_name = "FILE")]
     pub(crate) proposal: PathBuf,
-    /// This device's file, as tss-lib saved it.
+    /// This holder's file, as tss-lib saved it.
     #[arg(long, value_name = "FILE")]
     pub(crate) share_file: PathBuf,
     /// Do not ask.
@@ -91,20 +92,7 @@ pub(crate) enum NodeCommand {
         after_help = "The node may go on running. Keep the share file until the account is in force.\n\n\
         Example:\n  cohold node --config node.toml import --proposal import.json --share-file keygen_data_1.json"
     )]
-    Import(NodeImportArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct NodeImportArgs {
-    /// The proposal, as the proposer's device wrote it.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) proposal: PathBuf,
-    /// This holder's file, as tss-lib saved it.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) share_file: PathBuf,
-    /// Do not ask.
-    #[arg(long, short)]
-    pub(crate) yes: bool,
+    Import(DealArgs),
 }
 
 /// What every import takes.

@@ -7,11 +7,11 @@ use cohold_node::foreign;
 use serde_json::json;
 
 use super::shares;
-use crate::args::NodeImportArgs;
+use crate::args::DealArgs;
 use crate::output::{Exit, Failure, Output, confirm};
 
 /// Examines the share and seals it into the node's folder; the node need not be stopped.
-pub(crate) fn run(output: Output, home: &NodeHome, args: &NodeImportArgs) -> anyhow::Result<()> {
+pub(crate) fn run(output: Output, home: &NodeHome, args: &DealArgs) -> anyhow::Result<()> {
     let (proposal, import) = shares::read_proposal(&args.proposal)?;
     let card = home.card();
     // The same review as in the ceremony, before anything is stored.

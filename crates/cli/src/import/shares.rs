@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use cohold_chain_evm::Address;
 use cohold_import::tss::{Finding, SaveData, Severity};
-use cohold_model::account::{Card, PartyKind, Proposal, Template};
+use cohold_model::account::{Card, Proposal, Template};
 use cohold_model::ids::PartyIndex;
 use cohold_model::{Document as _, Import, Origin, PartyName, Signed};
 use cohold_mpc_ecdsa::ForeignKey;
@@ -15,7 +15,7 @@ use cohold_vault::file::private_create;
 use serde_json::json;
 
 use crate::account;
-use crate::args::{InspectArgs, ProposeArgs, StartArgs};
+use crate::args::{DealArgs, InspectArgs, ProposeArgs};
 use crate::home::{DEVICE, Home};
 use crate::output::{Exit, Failure, Output, confirm, read_text, secret_from};
 
@@ -221,12 +221,7 @@ pub(super) fn describe(proposal: &Signed<Proposal>) -> String {
     for (index, card) in terms.indexed() {
         let deals = import.as_ref().and_then(|import| import.dealers.get(&card.party));
         let deals = deals.map_or(String::new(), |number| format!(", deals for holder {number}"));
-        let kind = match card.kind {
-            PartyKind::Device => "device",
-            PartyKind::Recovery => "recovery share",
-            PartyKind::Cosigner => "co-signer",
-            PartyKind::Guardian => "guardian",
-        };
+        let kind = card.kind.words();
         text += &format!(
             "\n  {index}  {} of {} ({kind}{deals})  {}",
             card.party,
@@ -238,7 +233,7 @@ pub(super) fn describe(proposal: &Signed<Proposal>) -> String {
 }
 
 /// `cohold account import start`.
-pub(super) async fn start(output: Output, home: &Home, args: &StartArgs) -> anyhow::Result<()> {
+pub(super) async fn start(output: Output, home: &Home, args: &DealArgs) -> anyhow::Result<()> {
     let (proposal, import) = read_proposal(&args.proposal)?;
     let me: PartyName = DEVICE.parse()?;
     let data = read(output, &args.share_file)?;
