@@ -23,11 +23,18 @@ const FOR_ALL: [Need; 3] = [
         reason: "it fetches the local chain and the Solidity compiler",
     },
 ];
-const FOR_TESTS: [Need; 1] = [Need {
-    program: "chromium",
-    packages: &["chromium"],
-    reason: "the page of the second checker is tested in it",
-}];
+const FOR_TESTS: [Need; 2] = [
+    Need {
+        program: "chromium",
+        packages: &["chromium"],
+        reason: "the page of the second checker is tested in it",
+    },
+    Need {
+        program: "softhsm2-util",
+        packages: &["softhsm2"],
+        reason: "vaults in hardware tokens are tested against its tokens",
+    },
+];
 
 const TOOLS: &str = "tools";
 /// No optional dependency, although it fits one platform only: npm leaves such out in silence where it dislikes the

@@ -54,8 +54,15 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  cohold dev --chain\n  cohold dev --dir ./cohold-dev --chain")]
     Dev(DevArgs),
     /// Say what is missing on this machine and how to get it.
-    #[command(after_help = "Examples:\n  cohold doctor\n  cohold --home ./cohold-dev/device doctor --json")]
-    Doctor,
+    #[command(
+        after_help = "Examples:\n  cohold doctor\n  cohold --home ./cohold-dev/device doctor --json\n  \
+        cohold doctor --node node.toml"
+    )]
+    Doctor {
+        /// A node's settings: look at its vault too, without opening it.
+        #[arg(long, value_name = "FILE")]
+        node: Option<PathBuf>,
+    },
     /// The whole story on a chain of its own: create, fund, send, leave the provider.
     #[command(after_help = "Examples:\n  cohold demo\n  cohold demo --json > story.json")]
     Demo(DemoArgs),

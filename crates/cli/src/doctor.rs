@@ -1,5 +1,9 @@
 //! `cohold doctor`: what is missing and how to get it.
 
+use std::path::Path;
+
+use cohold_node::config::{NodeConfig, VaultChoice};
+use cohold_vault::token::{self, PinTries, Sight};
 use serde_json::json;
 
 use crate::home::Home;
@@ -13,8 +17,9 @@ struct Finding {
 }
 
 /// Looks at what this machine and this device have.
-pub(crate) async fn run(output: Output, home: &Home) -> anyhow::Result<()> {
+pub(crate) async fn run(output: Output, home: &Home, node: Option<&Path>) -> anyhow::Result<()> {
     let mut findings = vec![anvil().await, folder(home), rules(home), entropy(), clock()];
+    findings.extend(node.map(vault));
     findings.push(server(home).await);
     findings.extend(declared(home).await);
     findings.extend(clocks(home).await);
@@ -104,6 +109,35 @@ fn entropy() -> Finding {
     let drawn = getrandom::fill(&mut bytes);
     let detail = drawn.map_or_else(|e| format!("the system has none: {e}"), |()| "the system's own".into());
     Finding { what: "randomness", good: drawn.is_ok(), needed: true, detail }
+}
+
+/// A node's vault, as far as it can be seen without its passphrase or PIN.
+fn vault(config: &Path) -> Finding {
+    let finding = |good, detail| Finding { what: "vault", good, needed: true, detail };
+    let text = match std::fs::read_to_string(config) {
+        Ok(text) => text,
+        Err(error) => return finding(false, format!("`{}` cannot be read: {error}", config.display())),
+    };
+    let settings = match toml::from_str::<NodeConfig>(&text).map(|config| config.vault) {
+        Ok(VaultChoice::Pkcs11(settings)) => settings,
+        Ok(VaultChoice::KeyFile) => {
+            return finding(true, "a key file: whoever has the disk or a backup has the node".into());
+        }
+        Ok(VaultChoice::Passphrase) => return finding(true, "a passphrase, asked for at every start".into()),
+        Err(error) => return finding(false, format!("`{}` is not understood: {error}", config.display())),
+    };
+    let folder = config.parent().unwrap_or(Path::new("."));
+    let seen = settings.place(folder).map_err(|error| error.to_string());
+    match seen.and_then(|place| token::look(&place).map_err(|error| error.to_string())) {
+        Ok(Sight { made_by, serial, tries: PinTries::Untold }) => {
+            finding(true, format!("a hardware token: {made_by}, serial `{serial}`"))
+        }
+        Ok(Sight { made_by, tries, .. }) => finding(
+            tries == PinTries::Low,
+            format!("a hardware token: {made_by}; wrong PINs were entered: {tries}"),
+        ),
+        Err(error) => finding(false, error),
+    }
 }
 
 /// The first of January 2026: a clock before it is certainly wrong.

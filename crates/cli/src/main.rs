@@ -73,7 +73,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
     }
     match &cli.command {
         Command::Dev(args) => dev::run(output, &cli.global, args).await,
-        Command::Doctor => doctor::run(output, &home()?).await,
+        Command::Doctor { node } => doctor::run(output, &home()?, node.as_deref()).await,
         Command::Demo(args) => demo::run(output, args).await,
         Command::Account(AccountCommand::Create(args)) => account::create(output, &home()?, args).await,
         Command::Account(AccountCommand::Import(command)) => import::run(output, &home()?, command).await,

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use cohold_model::PartyName;
-use cohold_node::config::NodeHome;
+use cohold_node::config::{NodeHome, Secret};
 use cohold_server::Config;
 use serde_json::json;
 use tokio::sync::{oneshot, watch};
@@ -15,6 +15,9 @@ use crate::output::{Output, secret};
 
 /// Where the operator's vault passphrase is taken from.
 pub(crate) const VAULT_PASSPHRASE_VARIABLE: &str = "COHOLD_VAULT_PASSPHRASE";
+
+/// Where the operator's PIN of a hardware token is taken from.
+pub(crate) const TOKEN_PIN_VARIABLE: &str = "COHOLD_TOKEN_PIN";
 
 /// Logs go to standard error; `COHOLD_LOG` says what is logged (`debug`, `cohold_node=trace`).
 pub(crate) fn log(command: &Command) {
@@ -50,11 +53,7 @@ pub(crate) async fn server(output: Output, args: &ServerArgs) -> anyhow::Result<
 
 /// `cohold node`.
 pub(crate) async fn node(output: Output, args: &NodeArgs) -> anyhow::Result<()> {
-    let home = NodeHome::open(&args.config, || {
-        let text =
-            secret(None, VAULT_PASSPHRASE_VARIABLE, "vault passphrase").map_err(|e| format!("{e:#}"))?;
-        Ok(String::clone(&text))
-    })?;
+    let home = NodeHome::open(&args.config, asked)?;
     if let Some(NodeCommand::Import(given)) = &args.command {
         return crate::import::node::run(output, &home, given);
     }
@@ -70,6 +69,15 @@ pub(crate) async fn node(output: Output, args: &NodeArgs) -> anyhow::Result<()> 
         });
     });
     Ok(served.await?)
+}
+
+/// What opens a node's vault, from the environment or from the operator.
+pub(crate) fn asked(what: Secret) -> Result<String, String> {
+    let (variable, prompt) = match what {
+        Secret::Passphrase => (VAULT_PASSPHRASE_VARIABLE, "vault passphrase"),
+        Secret::TokenPin => (TOKEN_PIN_VARIABLE, "PIN of the token"),
+    };
+    secret(None, variable, prompt).map(|text| String::clone(&text)).map_err(|e| format!("{e:#}"))
 }
 
 /// Returns on SIGINT or SIGTERM.

@@ -42,6 +42,10 @@ pub struct Declared {
     /// what is the user's own, the device has spoken; entries add to that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub factor: Vec<Factor>,
+    /// Who administers the hardware token of a node: may set another PIN, use the key, load firmware. A
+    /// node without an entry is assumed to have a token that any other outsider administers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hsm: Vec<Hsm>,
 }
 
 /// Who runs something.
@@ -125,6 +129,16 @@ pub struct Factor {
     pub holders: Vec<EntityName>,
 }
 
+/// Who administers a hardware token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hsm {
+    /// The party whose secrets it seals.
+    pub party: PartyName,
+    /// Beside the party's own entity; empty: nobody.
+    pub administrators: Vec<EntityName>,
+}
+
 /// Why a declaration was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeclaredError {
@@ -164,6 +178,7 @@ impl Declared {
         Self {
             machine: nodes().map(|party| Machine { party, administrators: Vec::new() }).collect(),
             backup: nodes().map(|party| Backup { party, holders: Vec::new() }).collect(),
+            hsm: nodes().map(|party| Hsm { party, administrators: Vec::new() }).collect(),
             ..Self::default()
         }
     }
@@ -179,9 +194,11 @@ impl Declared {
         once("machine", self.machine.iter().map(|entry| &entry.party))?;
         once("backup", self.backup.iter().map(|entry| &entry.party))?;
         once("factor", self.factor.iter().map(|entry| &entry.party))?;
+        once("hsm", self.hsm.iter().map(|entry| &entry.party))?;
         let listed = (self.machine.iter().map(|entry| &entry.administrators))
             .chain(self.backup.iter().map(|entry| &entry.holders))
-            .chain(self.factor.iter().map(|entry| &entry.holders));
+            .chain(self.factor.iter().map(|entry| &entry.holders))
+            .chain(self.hsm.iter().map(|entry| &entry.administrators));
         let tokens = self.tokens.iter().flat_map(|tokens| tokens.reset.iter().chain([&tokens.issuer]));
         let entities: BTreeSet<&EntityName> = listed.flatten().chain(tokens).collect();
         match entities.len() {

@@ -20,6 +20,7 @@
 //! | sealed file | `<party>-file` and `<party>-passphrase` |
 //! | key file | the node, or `<party>-disk`: a stolen disk or a backup |
 //! | passphrase, or anything else on a machine that runs | the node while it runs, or `<party>-disk` and `<party>-passphrase` |
+//! | hardware token, its key never outside of it | the node while it runs, or `<party>-disk` and `<party>-token`, and `<party>-pin` where that does not lie on the disk |
 //! | nothing | the party's atom, or `<party>-file` of a recovery share, alone |
 //!
 //! Beyond [`ATOMS_MAX`] atoms, first old shares are told apart by their holders' entities only ([past](#past)),
@@ -36,6 +37,7 @@
 //! |---|---|
 //! | who administers a machine has what runs on it: a node's share, a device's as well | of a node: any outsider other than its own entity (`other:<entity>`) |
 //! | who holds copies of a disk or file has it as a thief of the disk would | of a node: any outsider other than its own entity |
+//! | who administers a node's hardware token uses it, and needs no PIN | of a node: any outsider other than its own entity |
 //! | who can come to a PIN or passphrase has that | nobody: of what is the user's own, the device has spoken |
 //! | who makes the devices' program profits from its hostility | who runs the coordinator |
 //! | who issues or resets API tokens may come to ask | who runs the coordinator |
@@ -80,6 +82,7 @@
 //! - `recovery-copy`: the device made the recovery share, and may have kept it.
 //! - `engine-leak`: the threshold engine gives the other shares to a party that takes part.
 //! - `weak-secret`: a PIN or passphrase is guessed by whoever holds what it seals.
+//! - `broken-token`: a hardware token gives its key away: the disk then opens without it.
 //!
 //! - `exported-key`: a device says that it exported the whole key, and somebody has it.
 //! - `imported-key`: the key was made elsewhere, as the charter says, and is somebody's from then.
@@ -265,16 +268,14 @@ fn seals<'a>(
     own: &Own,
 ) -> BTreeMap<&'a PartyName, Sealed> {
     let sealed = |card: &'a Card| {
-        let stated = said
-            .get(&card.party)
-            .map(|said| Sealed { sealing: said.statement.sealing, evidence: said.evidence });
+        let stated = said.get(&card.party).map(|said| Sealed::stated(said.statement, said.evidence));
         let maker = || {
             let words = said.values().find_map(|said| said.vouch_for(card, terms))?;
-            Some(Sealed { sealing: words.0.sealing, evidence: words.1 })
+            Some(Sealed::vouched(words.0.sealing, words.1))
         };
         let vouched = || {
             let sealing = *own.seals.get(&card.party).filter(|_| !card.kind.is_node())?;
-            Some(Sealed { sealing, evidence: Evidence::Asserted })
+            Some(Sealed::vouched(sealing, Evidence::Asserted))
         };
         Some((&card.party, stated.or_else(maker).or_else(vouched)?))
     };

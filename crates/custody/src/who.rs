@@ -6,11 +6,12 @@ use crate::model::{Kind, Model};
 const NAMES_SHOWN: usize = 40;
 
 /// What people call things, and what the models of accounts call them.
-const EVERYDAY: [(&str, &str); 4] = [
+const EVERYDAY: [(&str, &str); 5] = [
     ("phone", "device"),
     ("laptop", "device"),
     ("paper", "recovery-file"),
     ("passphrase", "recovery-passphrase"),
+    ("hsm", "token"),
 ];
 
 /// A name that means nobody, or one of several.

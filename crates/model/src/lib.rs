@@ -19,6 +19,7 @@ pub mod lineage;
 pub mod receipt;
 pub mod reshare;
 pub mod statement;
+pub mod token;
 
 pub use amount::Amount;
 pub use canonical::{Digest, Document, Hashed, HexBytes, Signed};
@@ -31,3 +32,4 @@ pub use import::{Import, Origin};
 pub use intent::{Approval, Intent, Plan};
 pub use lineage::Lineage;
 pub use reshare::Resharing;
+pub use token::Token;

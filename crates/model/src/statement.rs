@@ -7,6 +7,7 @@ use crate::amount::Amount;
 use crate::canonical::{Digest, Document};
 use crate::ids::{AccountId, Epoch, PartyName};
 use crate::intent::Asset;
+use crate::token::Token;
 
 /// How a share lies at rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub enum Sealing {
     DeviceAndPin,
     /// In a file under a passphrase, away from every machine.
     SealedFile,
+    /// Under a key within a hardware token, which [`Statement::token`] describes.
+    Hardware,
 }
 
 /// To whom a party lets money go.
@@ -100,6 +103,9 @@ pub struct Statement {
     pub epoch: Epoch,
     /// How that share is sealed.
     pub sealing: Sealing,
+    /// The hardware token that it is sealed by; nodes only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
     /// Seconds since 1970 when the share was stored.
     pub held_since: u64,
     /// Whether it signs only what an approver of the charter approved.
@@ -179,6 +185,11 @@ mod tests {
             ("exported_at", json!(2)),
             ("imported", json!(true)),
             ("drilled_at", json!(3)),
+            ("sealing", json!("hardware")),
+            (
+                "token",
+                json!({"manufacturer": "SoftHSM project", "model": "SoftHSM v2", "serial": "ff00", "key_never_left": true, "pin": "entered"}),
+            ),
         ] {
             old[field] = value;
             let read: Statement = serde_json::from_value(old.clone()).expect("the format");

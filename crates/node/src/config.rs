@@ -8,8 +8,11 @@ use cohold_model::{EntityName, PartyName};
 use cohold_mpc::PartyKeys;
 use cohold_party::Rules;
 use cohold_vault::file::{private_create, private_folder, private_read};
-use cohold_vault::{Passphrase, SealContext, Sealed, SoftwareVault, StretchCost, Vault};
+use cohold_vault::{SealContext, Sealed, Vault};
 use serde::{Deserialize, Serialize};
+
+use crate::vaults;
+pub use crate::vaults::{Secret, TokenSettings, VaultChoice, VaultOpenError};
 
 /// `node.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,16 +42,6 @@ pub enum Proposals {
     File,
     /// Those of the coordinator, too.
     Coordinator,
-}
-
-/// How a node seals its shares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum VaultChoice {
-    /// A key in a file of mode 0600.
-    KeyFile,
-    /// A key wrapped under a passphrase, which is asked for at every start.
-    Passphrase,
 }
 
 /// Why a node's folder was refused.
@@ -84,6 +77,9 @@ pub enum ConfigError {
     /// Key, passphrase or seed do not open.
     #[error("{0}")]
     Vault(String),
+    /// The vault that is named does not open.
+    #[error(transparent)]
+    Opening(#[from] VaultOpenError),
 }
 
 /// A node's folder, opened.
@@ -103,11 +99,11 @@ pub struct NodeHome {
 }
 
 impl NodeHome {
-    /// Opens the folder of a `node.toml`; makes key and identity on the first start. `passphrase` is
+    /// Opens the folder of a `node.toml`; makes key and identity on the first start. `ask` is
     /// asked only where the vault needs one.
     pub fn open(
         config: &Path,
-        passphrase: impl FnOnce() -> Result<String, String>,
+        ask: impl FnOnce(Secret) -> Result<String, String>,
     ) -> Result<Self, ConfigError> {
         let folder = config.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let text = read(config)?;
@@ -119,7 +115,7 @@ impl NodeHome {
         let path = folder.join("rules.toml");
         let rules = Rules::parse(&read(&path)?).map_err(|source| ConfigError::Rules { path, source })?;
         private_folder(folder).map_err(|e| ConfigError::Vault(e.to_string()))?;
-        let vault = open_vault(folder, parsed.vault, passphrase)?;
+        let vault = vaults::open(folder, &parsed.vault, ask)?;
         let keys = open_keys(folder, vault.as_ref(), &parsed.party)?;
         Ok(Self {
             config: parsed,
@@ -144,44 +140,13 @@ impl NodeHome {
     }
 }
 
-fn open_vault(
-    folder: &Path,
-    choice: VaultChoice,
-    passphrase: impl FnOnce() -> Result<String, String>,
-) -> Result<Arc<dyn Vault>, ConfigError> {
-    let told = |e: &dyn std::fmt::Display| ConfigError::Vault(e.to_string());
-    Ok(match choice {
-        VaultChoice::KeyFile => {
-            let path = folder.join("node.key");
-            let vault = if path.exists() {
-                SoftwareVault::key_file_open(&path)
-            } else {
-                SoftwareVault::key_file_create(&path)
-            };
-            Arc::new(vault.map_err(|e| told(&e))?)
-        }
-        VaultChoice::Passphrase => {
-            let path = folder.join("node.key.json");
-            let text = passphrase().map_err(ConfigError::Vault)?;
-            let vault = if path.exists() {
-                let passphrase = Passphrase::entered(text).map_err(|e| told(&e))?;
-                SoftwareVault::passphrase_open(&path, &passphrase)
-            } else {
-                let passphrase = Passphrase::chosen(text).map_err(|e| told(&e))?;
-                SoftwareVault::passphrase_create(&path, &passphrase, StretchCost::default())
-            };
-            Arc::new(vault.map_err(|e| told(&e))?)
-        }
-    })
-}
-
 /// The longest sealed seed.
 const SEED_FILE_BYTES_MAX: u64 = 256;
 
 /// A party's keys from its sealed seed in `folder`, made on the first call.
 pub fn open_keys(folder: &Path, vault: &dyn Vault, party: &PartyName) -> Result<PartyKeys, ConfigError> {
     let told = |e: &dyn std::fmt::Display| ConfigError::Vault(e.to_string());
-    let path = folder.join("identity.sealed");
+    let path = folder.join(vaults::IDENTITY);
     let place = SealContext::of_party(party.clone());
     if !path.exists() {
         let mut seed = zeroize::Zeroizing::new([0; 32]);

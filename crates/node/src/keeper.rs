@@ -7,7 +7,7 @@ use cohold_model::account::Proposal;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
-use cohold_model::{AccountId, Hashed, SessionId, Signed};
+use cohold_model::{AccountId, Hashed, SessionId, Signed, Token};
 use cohold_mpc_ecdsa::{Auxiliary, ForeignShare, Share};
 use cohold_party::create::Made;
 use cohold_party::verify::Reservation;
@@ -96,6 +96,10 @@ pub trait Keeper: Send + Sync + 'static {
     fn kept(&self, account: AccountId) -> Result<Kept, KeepError>;
     /// How shares lie at rest here.
     fn sealing(&self) -> Sealing;
+    /// The hardware token that seals them, where one does.
+    fn token(&self) -> Option<Token> {
+        None
+    }
     /// Counts a payment and uses up its session, in one step; or says why not.
     fn reserve(&self, reservation: &Reservation, now: u64) -> Result<(), Refusal>;
     /// Opens the share and the engine's data.

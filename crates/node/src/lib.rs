@@ -18,6 +18,7 @@ pub mod runtime;
 pub mod service;
 mod signing;
 pub mod vaulted;
+pub mod vaults;
 
 pub use keeper::{KeepError, Keeper, OpenedKey};
 pub use runtime::{Runtime, Shutdown};

@@ -4,8 +4,11 @@
 //! checked against the public ones. A party whose vault is open has the key-encryption key in memory,
 //! and the sealed shares on its disk: whoever reads its memory and its disk has every share of it. What
 //! is kept here adds, for who reads the memory alone, the shares of the accounts that signed last: few,
-//! for a minute, wiped when dropped. Bans are not kept here; they are read from the store each time. A
-//! vault that never shows its key-encryption key to this process must not be used with this.
+//! for a minute, wiped when dropped. Bans are not kept here; they are read from the store each time.
+//!
+//! A hardware token never shows its key to this process, so there these few shares are all that memory and
+//! disk together give. A token that is taken away stops signatures within that minute, not at once
+//! (`docs/adr/0016-hardware-token.md`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

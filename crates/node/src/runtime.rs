@@ -8,7 +8,7 @@ use cohold_model::account::Card;
 use cohold_model::charter::Charter;
 use cohold_model::{AccountId, IdentityKey, Signed};
 use cohold_mpc::{Envelope, PartyKeys};
-use cohold_party::statement::Memory;
+use cohold_party::statement::{Held, Memory};
 use cohold_party::wire::{FromParty, Message, ToParty};
 use cohold_party::{Rules, create, statement, unread};
 use cohold_relay::{Address, Link, Parcel, RelayClient};
@@ -208,7 +208,8 @@ impl Runtime {
             Ok::<_, KeepError>((keeper.kept(account)?, party.rules_of(account)?, memory))
         };
         let Ok((kept, rules, memory)) = blocking(known).await else { return };
-        let held = (self.keeper.sealing(), kept.held_since);
+        let (sealing, token) = (self.keeper.sealing(), self.keeper.token());
+        let held = Held { sealing, token, since: kept.held_since };
         let me = &self.card.party;
         let said = statement::state(&kept.charter, me, held, &rules, &self.keys.identity, crate::now());
         let said = statement::remembering(said, memory, &self.keys.identity);

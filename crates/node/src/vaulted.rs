@@ -7,7 +7,7 @@ use cohold_model::account::Proposal;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
-use cohold_model::{AccountId, Epoch, PartyName, SessionId, Signed};
+use cohold_model::{AccountId, Epoch, PartyName, SessionId, Signed, Token};
 use cohold_mpc_ecdsa::{Auxiliary, ForeignShare, Share};
 use cohold_party::create::{self, Made};
 use cohold_party::refusal::Code;
@@ -194,6 +194,10 @@ impl Keeper for VaultedKeeper {
 
     fn sealing(&self) -> Sealing {
         self.vault.sealing()
+    }
+
+    fn token(&self) -> Option<Token> {
+        self.vault.token().cloned()
     }
 
     fn reserve(&self, reservation: &Reservation, now: u64) -> Result<(), Refusal> {

@@ -19,7 +19,7 @@ use cohold_model::statement::Sealing;
 
 use crate::gate::{AssessError, Assessment, consenters};
 use crate::rules::{Beyond, Rules, beyond};
-use crate::statement::describe;
+use crate::statement::{Held, describe};
 
 /// What it means for an account that `party` runs the rules `after` instead of `before`, its `revision`.
 pub fn assess(
@@ -34,8 +34,8 @@ pub fn assess(
         return Err(AssessError::Party(party.clone()));
     }
     // How the node's share is sealed is no part of the change, nor is the time.
-    let held = (Sealing::KeyFile, 0);
-    let model = |rules| suppose(charter, &describe(charter, party, held, rules, 0));
+    let held = || Held { sealing: Sealing::KeyFile, token: None, since: 0 };
+    let model = |rules| suppose(charter, &describe(charter, party, held(), rules, 0));
     let difference = difference(&model(before)?, &model(after)?)?;
     let mut conditions: Vec<String> = beyond(after, before).iter().map(Beyond::loosened).collect();
     if !moves_without(&charter.terms, party) {

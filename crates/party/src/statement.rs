@@ -5,16 +5,27 @@ use std::collections::BTreeSet;
 use cohold_model::charter::Charter;
 use cohold_model::import::Origin;
 use cohold_model::statement::{Sealing, Statement, VALID_SECONDS, Vouch};
-use cohold_model::{Document as _, Epoch, IdentitySecret, PartyName, Signed};
+use cohold_model::{Document as _, Epoch, IdentitySecret, PartyName, Signed, Token};
 
 use crate::rules::Rules;
+
+/// How a party holds its share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// How it lies at rest.
+    pub sealing: Sealing,
+    /// The hardware token that seals it, where one does.
+    pub token: Option<Token>,
+    /// Seconds since 1970 when it was stored.
+    pub since: u64,
+}
 
 /// States what `me` holds of the account under `charter`.
 #[must_use]
 pub fn state(
     charter: &Charter,
     me: &PartyName,
-    held: (Sealing, u64),
+    held: Held,
     rules: &Rules,
     identity: &IdentitySecret,
     now: u64,
@@ -23,20 +34,15 @@ pub fn state(
 }
 
 /// What there is to state of the rules that `me` runs; unsigned.
-pub(crate) fn describe(
-    charter: &Charter,
-    me: &PartyName,
-    held: (Sealing, u64),
-    rules: &Rules,
-    now: u64,
-) -> Statement {
-    let (sealing, held_since) = held;
+pub(crate) fn describe(charter: &Charter, me: &PartyName, held: Held, rules: &Rules, now: u64) -> Statement {
+    let Held { sealing, token, since: held_since } = held;
     Statement {
         account: charter.terms.account,
         party: me.clone(),
         charter: charter.digest(),
         epoch: charter.epoch,
         sealing,
+        token,
         held_since,
         // No rule of any party can waive the approval: `verify::review` has no such branch.
         requires_approval: true,

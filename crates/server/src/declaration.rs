@@ -91,6 +91,10 @@ holders = []
 [[factor]]
 party = "recovery"
 holders = ["mailhost"]
+
+[[hsm]]
+party = "cosigner"
+administrators = ["hsmco"]
 "#;
 
     #[test]
@@ -99,6 +103,7 @@ holders = ["mailhost"]
         let declared = parse(path, GOOD).unwrap();
         assert_eq!(declared.machine[0].administrators[0].as_str(), "bigcloud");
         assert!(declared.backup[0].holders.is_empty());
+        assert_eq!(declared.hsm[0].administrators[0].as_str(), "hsmco");
         assert!(parse(path, "").unwrap().is_empty());
         assert!(read(Path::new("/nowhere/custody.toml")).unwrap().is_empty());
         let check = |from: &str, to: &str, expected: &str| {

@@ -171,7 +171,7 @@ impl Drop for Party {
 fn open(folder: &Path, spec: &Spec) -> Opened {
     let home = folder.join("node.toml");
     if spec.kind != PartyKind::Device {
-        let home = NodeHome::open(&home, || match spec.seal {
+        let home = NodeHome::open(&home, |_| match spec.seal {
             Seal::KeyFile => Err("no passphrase is needed".into()),
             Seal::Memorised => Ok(PASSPHRASE.into()),
         });

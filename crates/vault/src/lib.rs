@@ -9,6 +9,7 @@
 //! | [`SoftwareVault`] with a key file | in a file of mode 0600 | the disk |
 //! | [`SoftwareVault`] with a passphrase | wrapped under Argon2id(passphrase) | the disk and the passphrase |
 //! | [`DeviceVault`] | wrapped under HKDF(device secret, Argon2id(PIN)) | the device secret and the PIN, never one alone |
+//! | [`TokenVault`] | within a hardware token, which never gives it out | the disk, the token and its PIN |
 //! | [`RecoveryFile`] | nowhere: sealed under Argon2id(passphrase) | the paper and the passphrase |
 
 pub mod attempts;
@@ -20,6 +21,7 @@ pub mod recovery;
 pub mod seal;
 pub mod software;
 pub mod stretch;
+pub mod token;
 mod wrapped;
 
 pub use attempts::{AttemptFile, Attempts};
@@ -30,3 +32,4 @@ pub use recovery::{RecoveryFile, RecoveryPublic};
 pub use seal::{Purpose, SealContext, Sealed, Vault, VaultError};
 pub use software::SoftwareVault;
 pub use stretch::StretchCost;
+pub use token::{TokenError, TokenName, TokenPin, TokenPlace, TokenVault};

@@ -12,20 +12,27 @@
 //! The data key is `HKDF-SHA-256(key-encryption key, salt, "cohold/data-key/v1")` (RFC 5869): every blob
 //! has its own, so that a nonce that repeats by chance meets another key. The additional data is the
 //! digest of the length-delimited [`SealContext`] under the tag `cohold/seal/v1`.
+//!
+//! A key-encryption key within a hardware token derives nothing outside of it: version 2, in
+//! [`crate::token`].
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use cohold_model::canonical::digest_parts;
 use cohold_model::statement::Sealing;
-use cohold_model::{AccountId, Digest, Epoch, PartyName};
+use cohold_model::{AccountId, Digest, Epoch, PartyName, Token};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
+
+use crate::token::Envelope;
 
 /// The most bytes that one blob seals.
 pub const PLAINTEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 const VERSION: u8 = 1;
+/// The version of what a token seals.
+pub(crate) const VERSION_OF_TOKENS: u8 = 2;
 const SALT_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
@@ -41,6 +48,11 @@ pub trait Vault: Send + Sync {
 
     /// How the custody model calls this way of sealing.
     fn sealing(&self) -> Sealing;
+
+    /// The hardware token that holds the key, where one does.
+    fn token(&self) -> Option<&Token> {
+        None
+    }
 }
 
 /// What a secret is.
@@ -93,7 +105,7 @@ impl SealContext {
         Self { account: None, epoch: Epoch::FIRST, party, purpose: Purpose::Seed }
     }
 
-    fn additional_data(&self) -> Digest {
+    pub(crate) fn additional_data(&self) -> Digest {
         let account = self.account.map(|account| account.to_string()).unwrap_or_default();
         digest_parts(
             "cohold/seal/v1",
@@ -116,7 +128,8 @@ impl Sealed {
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, VaultError> {
         match bytes.first() {
             Some(&VERSION) if bytes.len() >= HEADER_BYTES + TAG_BYTES => Ok(Self(bytes)),
-            Some(&VERSION) | None => Err(VaultError::Truncated { bytes: bytes.len() }),
+            Some(&VERSION_OF_TOKENS) if bytes.len() >= Envelope::BYTES_MIN => Ok(Self(bytes)),
+            Some(&(VERSION | VERSION_OF_TOKENS)) | None => Err(VaultError::Truncated { bytes: bytes.len() }),
             Some(&version) => Err(VaultError::Version { version }),
         }
     }
@@ -160,6 +173,15 @@ pub enum VaultError {
         /// The version found.
         version: u8,
     },
+    /// A blob of the other kind of vault.
+    #[error("the secret was sealed by {by}, which node.toml does not name: name that vault again")]
+    OtherVault {
+        /// The kind of vault that sealed it.
+        by: &'static str,
+    },
+    /// The token that holds the key.
+    #[error(transparent)]
+    Token(#[from] Box<crate::token::TokenError>),
     /// Another key, another place, or damage; nobody can tell which.
     #[error(
         "the sealed secret does not open: it is damaged, or belongs to another key, account, epoch or party"
@@ -220,6 +242,9 @@ impl KeyEncryptionKey {
     }
 
     pub(crate) fn open_under(&self, aad: &Digest, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        if sealed.0.first() == Some(&VERSION_OF_TOKENS) {
+            return Err(VaultError::OtherVault { by: "a hardware token" });
+        }
         let (salt, rest) = sealed
             .0
             .get(1..)

@@ -19,6 +19,8 @@ pub(crate) const KNOWN: &str = "known.json";
 pub(crate) const SECRET: &str = "secret";
 /// Guesses at secrets, a line each.
 pub(crate) const GUESSES: &str = "guesses";
+/// Beside a node's things: its hardware token is at hand, and can be asked. Holds the party's name.
+pub(crate) const TOKEN: &str = "token";
 /// A share in the open, with its party's seed.
 pub(crate) const OPEN: &str = "open";
 

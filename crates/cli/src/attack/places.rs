@@ -8,15 +8,15 @@ use cohold_custody::extract::Called;
 use cohold_model::PartyName;
 use cohold_model::account::PartyKind;
 use cohold_model::charter::Charter;
-use cohold_node::config::{NodeConfig, VaultChoice};
+use cohold_node::config::{NodeConfig, TokenSettings, VaultChoice};
 use cohold_vault::file::{private_create, private_folder};
 use serde::Deserialize;
 
-use super::loot::{GUESSES, OPEN, SECRET};
+use super::loot::{GUESSES, OPEN, SECRET, TOKEN};
 use crate::home::Home;
 use crate::output::{Exit, Failure, secret};
 use crate::recovery::{self, PASSPHRASE_VARIABLE};
-use crate::services::VAULT_PASSPHRASE_VARIABLE;
+use crate::services::{TOKEN_PIN_VARIABLE, VAULT_PASSPHRASE_VARIABLE};
 
 /// The largest file of places.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -33,9 +33,12 @@ pub(crate) enum Place {
     RecoveryPassphrase,
     /// A node's machine: its folder and, where it was opened with a passphrase, what it holds in memory.
     Node(PartyName),
-    /// A node's folder only.
+    /// A node's folder only, and the PIN of its token where that lies in a file.
     Disk(PartyName),
     NodePassphrase(PartyName),
+    /// A node's hardware token: it can be asked, and nothing of it can be carried off.
+    Token(PartyName),
+    TokenPin(PartyName),
     Server,
     /// Doubts, as far as they can come true.
     HostileProgram,
@@ -94,6 +97,12 @@ impl Places {
                 PartyKind::Cosigner | PartyKind::Guardian if of("disk") => {
                     Some(Place::Disk(card.party.clone()))
                 }
+                PartyKind::Cosigner | PartyKind::Guardian if of("token") => {
+                    Some(Place::Token(card.party.clone()))
+                }
+                PartyKind::Cosigner | PartyKind::Guardian if of("pin") => {
+                    Some(Place::TokenPin(card.party.clone()))
+                }
                 PartyKind::Cosigner | PartyKind::Guardian if of("passphrase") => {
                     Some(Place::NodePassphrase(card.party.clone()))
                 }
@@ -110,7 +119,7 @@ impl Places {
             "hostile-program" => Ok(Place::HostileProgram),
             "recovery-copy" => Ok(Place::RecoveryCopy(recoveries.map(|card| card.party.clone()).collect())),
             "weak-secret" => Ok(Place::WeakSecret),
-            "engine-leak" | "exported-key" | "imported-key" => Ok(Place::Assumption),
+            "engine-leak" | "exported-key" | "imported-key" | "broken-token" => Ok(Place::Assumption),
             _ if self.is_past(atom) => Ok(Place::Assumption),
             _ => Err(Failure::error(
                 Exit::Usage,
@@ -169,17 +178,36 @@ impl Places {
                 copy_file(&path, &into.join("recovery.txt"))
             }
             Place::RecoveryPassphrase => keep(into, SECRET, &self.recovery_passphrase()?),
-            Place::Disk(party) => copy_folder(&folder(party.as_str()), into, &[]),
+            Place::Disk(party) => {
+                let folder = folder(party.as_str());
+                copy_folder(&folder, into, &[])?;
+                match vault(&folder)? {
+                    VaultChoice::Pkcs11(TokenSettings { pin_file: Some(file), .. }) => {
+                        keep(into, SECRET, &text(&folder.join(file))?)
+                    }
+                    _ => Ok(()),
+                }
+            }
             Place::Node(party) => {
                 let folder = folder(party.as_str());
                 copy_folder(&folder, into, &[])?;
-                let config: NodeConfig = toml::from_str(&std::fs::read_to_string(folder.join("node.toml"))?)?;
-                match config.vault {
+                match vault(&folder)? {
                     VaultChoice::KeyFile => Ok(()),
                     VaultChoice::Passphrase => keep(into, SECRET, &self.node_passphrase(party)?),
+                    VaultChoice::Pkcs11(settings) => {
+                        keep(into, TOKEN, party.as_str())?;
+                        keep(into, SECRET, &self.token_pin(party, &folder, &settings)?)
+                    }
                 }
             }
             Place::NodePassphrase(party) => keep(into, SECRET, &self.node_passphrase(party)?),
+            Place::Token(party) => keep(into, TOKEN, party.as_str()),
+            Place::TokenPin(party) => match vault(&folder(party.as_str()))? {
+                VaultChoice::Pkcs11(settings) => {
+                    keep(into, SECRET, &self.token_pin(party, &self.dev.join(party.as_str()), &settings)?)
+                }
+                _ => anyhow::bail!("`{party}` has no token"),
+            },
             Place::Server => copy_folder(&folder("server"), into, &[]),
             Place::HostileProgram => {
                 let device = into.join("device");
@@ -203,6 +231,16 @@ impl Places {
                 guesses.push(self.pin()?);
                 if charter.terms.parties.iter().any(|card| card.kind == PartyKind::Recovery) {
                     guesses.push(self.recovery_passphrase()?);
+                }
+                for card in charter.terms.parties.iter().filter(|card| card.kind.is_node()) {
+                    let folder = self.dev.join(card.party.as_str());
+                    match vault(&folder)? {
+                        VaultChoice::KeyFile => {}
+                        VaultChoice::Passphrase => guesses.push(self.node_passphrase(&card.party)?),
+                        VaultChoice::Pkcs11(settings) => {
+                            guesses.push(self.token_pin(&card.party, &folder, &settings)?);
+                        }
+                    }
                 }
                 keep(into, GUESSES, &guesses.join("\n"))
             }
@@ -236,6 +274,22 @@ impl Places {
         }
     }
 
+    fn token_pin(
+        &self,
+        party: &PartyName,
+        folder: &Path,
+        settings: &TokenSettings,
+    ) -> anyhow::Result<String> {
+        match (self.named.get(&format!("{party}-pin")), &settings.pin_file) {
+            (Some(path), _) => text(path),
+            (None, Some(file)) => text(&folder.join(file)),
+            (None, None) => {
+                let prompt = format!("PIN of the token of `{party}`, which the coalition is given");
+                Ok(String::clone(&*secret(None, TOKEN_PIN_VARIABLE, &prompt)?))
+            }
+        }
+    }
+
     pub(crate) fn node_passphrase(&self, party: &PartyName) -> anyhow::Result<String> {
         match self.named.get(&format!("{party}-passphrase")) {
             Some(path) => text(path),
@@ -245,6 +299,14 @@ impl Places {
             }
         }
     }
+}
+
+/// How a node's folder is sealed.
+fn vault(folder: &Path) -> anyhow::Result<VaultChoice> {
+    let path = folder.join("node.toml");
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("`{}` cannot be read", path.display()))?;
+    Ok(toml::from_str::<NodeConfig>(&text)?.vault)
 }
 
 fn read(path: &Path) -> anyhow::Result<PlacesFile> {

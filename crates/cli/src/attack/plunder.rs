@@ -8,16 +8,21 @@ use std::sync::Arc;
 use cohold_model::PartyName;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
+use cohold_model::token::PinSource;
 use cohold_mpc::PartyKeys;
 use cohold_mpc_ecdsa::Share;
-use cohold_node::config::{NodeConfig, VaultChoice, open_keys};
+use cohold_node::config::{NodeConfig, TokenSettings, VaultChoice, open_keys};
 use cohold_node::vaulted::VaultedKeeper;
+use cohold_node::vaults::TOKEN_FILE;
 use cohold_node::{Keeper as _, OpenedKey};
 use cohold_store::PartyStore;
 use cohold_vault::attempts::{AttemptError, Attempts};
-use cohold_vault::{DeviceVault, Passphrase, Pin, RecoveryFile, SoftwareVault, Vault};
+use cohold_vault::token::PinTries;
+use cohold_vault::{
+    DeviceVault, Passphrase, Pin, RecoveryFile, SoftwareVault, TokenError, TokenPin, TokenVault, Vault,
+};
 
-use super::loot::{GUESSES, OPEN, SECRET};
+use super::loot::{GUESSES, OPEN, SECRET, TOKEN};
 use crate::home::DEVICE;
 use crate::quorum::Local;
 use crate::recovery::{self, Opened};
@@ -34,6 +39,8 @@ pub(crate) struct Loot {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) containers: Vec<Container>,
     pub(crate) secrets: Vec<String>,
+    /// The nodes whose hardware tokens are at hand.
+    pub(crate) tokens: Vec<PartyName>,
 }
 
 /// Something that holds a share.
@@ -43,6 +50,8 @@ pub(crate) enum Container {
     Device(PathBuf),
     /// A node's folder, or its disk.
     Node { folder: PathBuf, party: PartyName, vault: VaultChoice },
+    /// A node's folder, sealed by a hardware token that is at hand.
+    WithToken { folder: PathBuf, party: PartyName, settings: TokenSettings },
     /// A recovery file.
     Recovery(PathBuf),
     /// A share in the open.
@@ -80,6 +89,9 @@ impl Loot {
         let mut loot = Self::default();
         loot.look(folder, 0)?;
         loot.secrets.dedup();
+        let tokens = std::mem::take(&mut loot.tokens);
+        loot.containers = loot.containers.into_iter().map(|container| container.beside(&tokens)).collect();
+        loot.tokens = tokens;
         Ok(loot)
     }
 
@@ -112,6 +124,7 @@ impl Loot {
         let short = path.metadata().is_ok_and(|meta| meta.len() <= TEXT_BYTES_MAX);
         let text = || std::fs::read_to_string(path).ok().filter(|_| short);
         match name {
+            TOKEN => self.tokens.extend(text().and_then(|party| party.parse().ok())),
             OPEN => self.containers.push(Container::Open(path.into())),
             SECRET | GUESSES => {
                 let lines = text().unwrap_or_default();
@@ -143,9 +156,19 @@ impl Container {
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Device(_) => "a device's folder".into(),
-            Self::Node { party, .. } => format!("the folder of `{party}`"),
+            Self::Node { party, .. } | Self::WithToken { party, .. } => format!("the folder of `{party}`"),
             Self::Recovery(_) => "a recovery file".into(),
             Self::Open(_) => "a kept copy".into(),
+        }
+    }
+
+    /// The same, where a token that is at hand is the node's.
+    fn beside(self, tokens: &[PartyName]) -> Self {
+        match self {
+            Self::Node { folder, party, vault: VaultChoice::Pkcs11(settings) } if tokens.contains(&party) => {
+                Self::WithToken { folder, party, settings }
+            }
+            other => other,
         }
     }
 
@@ -173,8 +196,14 @@ impl Container {
                         });
                         (opened?, "with its passphrase")
                     }
+                    // Without the token nothing on the disk opens it.
+                    VaultChoice::Pkcs11(_) => return None,
                 };
                 vaulted(charter, folder, "node.sqlite", party, Arc::new(vault), how)
+            }
+            Self::WithToken { folder, party, settings } => {
+                let vault = token_vault(folder, settings, secrets)?;
+                vaulted(charter, folder, "node.sqlite", party, Arc::new(vault), "with its token")
             }
             Self::Recovery(path) => {
                 let file = RecoveryFile::parse(&std::fs::read_to_string(path).ok()?).ok()?;
@@ -189,6 +218,21 @@ impl Container {
             }
         }
     }
+}
+
+/// The token's vault, by the first secret that is its PIN. It stops where the next wrong one would lock the
+/// token: that one belongs to somebody.
+fn token_vault(folder: &Path, settings: &TokenSettings, secrets: &[String]) -> Option<TokenVault> {
+    let place = settings.place(folder).ok()?;
+    for text in secrets {
+        let pin = TokenPin::new(text.clone(), PinSource::File).ok()?;
+        match TokenVault::open(place.clone(), pin, &folder.join(TOKEN_FILE)) {
+            Ok(vault) => return Some(vault),
+            Err(TokenError::Pin(PinTries::Untold | PinTries::Low)) => {}
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 /// A party with a vault and a database.

@@ -24,6 +24,7 @@ use super::honest::Honest;
 use super::loot::{Coordinator, Goal, Known, Reach, Spoils, Taken};
 use super::mirror::{self, Mirrored};
 use super::places::{Place, Places};
+use super::plunder::Loot;
 use super::report::{Attack, Outcome};
 use crate::chain::{child, fund, fund_token};
 use crate::dev::free_port;
@@ -133,11 +134,18 @@ async fn rob(field: &Field, target: &Target, play: &Play, folder: &Path) -> anyh
     spoils
 }
 
-/// Starts the attacker: its folder is all that it is given, its environment is empty.
+/// What PKCS#11 modules find their tokens by.
+const TOKEN_VARIABLES: [&str; 3] = ["SOFTHSM2_CONF", "YUBIHSM_PKCS11_CONF", "ChrystokiConfigurationPath"];
+
+/// Starts the attacker: its folder is all that it is given, its environment is empty but for the way to a
+/// hardware token that the coalition has.
 async fn attacker(loot: &Path, log: &Path) -> anyhow::Result<Spoils> {
     let own = std::env::current_exe()?;
     let mut command = child(&own);
     command.args(["attacker", "--json"]).arg(loot).env_clear().current_dir(loot);
+    if !Loot::survey(loot)?.tokens.is_empty() {
+        command.envs(TOKEN_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    }
     let errors = std::fs::File::create(log)?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).kill_on_drop(true);
     let ended = timeout(PATIENCE, command.spawn()?.wait_with_output()).await;

@@ -62,7 +62,9 @@ fn foreign_keys(loot: &Loot, shut: &[Container], charter: &Charter) -> Tried {
     for container in shut {
         let (folder, database, party) = match container {
             Container::Device(folder) => (folder, "device.sqlite", DEVICE.parse().ok()),
-            Container::Node { folder, party, .. } => (folder, "node.sqlite", Some(party.clone())),
+            Container::Node { folder, party, .. } | Container::WithToken { folder, party, .. } => {
+                (folder, "node.sqlite", Some(party.clone()))
+            }
             Container::Recovery(_) | Container::Open(_) => continue,
         };
         let (Some(party), Some(store)) = (party, database_open(&folder.join(database))) else { continue };

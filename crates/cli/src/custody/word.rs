@@ -9,7 +9,7 @@ use cohold_model::statement::{Sealing, Statement, Vouch};
 use cohold_model::{AccountId, Charter, PartyName, Signed};
 use cohold_node::Keeper as _;
 use cohold_node::epochs::Epochs as _;
-use cohold_party::statement::{self, Memory};
+use cohold_party::statement::{self, Held, Memory};
 use cohold_vault::file::private_replace;
 
 use crate::client::Client;
@@ -24,7 +24,8 @@ type Openings = BTreeMap<AccountId, BTreeMap<PartyName, u64>>;
 pub(crate) fn own_word(home: &Home, device: &Device, charter: &Charter) -> anyhow::Result<Signed<Statement>> {
     let account = charter.terms.account;
     let kept = device.keeper.kept(account)?;
-    let (held, me) = ((device.keeper.sealing(), kept.held_since), &device.card.party);
+    let held = Held { sealing: device.keeper.sealing(), token: None, since: kept.held_since };
+    let me = &device.card.party;
     let identity = &device.keys.identity;
     let said = statement::state(charter, me, held, &device.rules, identity, cohold_node::now());
     let openings = openings(home)?.remove(&account).unwrap_or_default();

@@ -25,6 +25,7 @@ mod root;
 mod root_relay;
 mod secrets;
 mod shapes;
+mod token;
 mod waiting;
 mod words;
 mod world;

@@ -24,6 +24,8 @@ pub(crate) struct World {
     server: Option<Service>,
     nodes: BTreeMap<&'static str, Service>,
     log: &'static str,
+    /// What nodes and commands find in their environment beside their own.
+    pub(crate) envs: Vec<(&'static str, String)>,
     // Dropped last: the folder, and the place among the worlds.
     folder: TempDir,
     _place: Place,
@@ -75,6 +77,7 @@ impl World {
             server: None,
             nodes: BTreeMap::new(),
             log,
+            envs: Vec::new(),
             folder,
             _place: place,
         };
@@ -204,6 +207,7 @@ impl World {
 
     fn service(&self, verb: &str, name: &str, config: &Path, crash: Option<&str>) -> Service {
         let mut envs = vec![("COHOLD_LOG", self.log)];
+        envs.extend(self.envs.iter().map(|(name, value)| (*name, value.as_str())));
         envs.extend(crash.map(|point| ("COHOLD_CRASH_AT", point)));
         let words = [verb.as_ref(), "--json".as_ref(), "--config".as_ref(), config.as_os_str()];
         Service::start(PROGRAM.as_ref(), words, &envs, &self.path(&format!("{name}.log")), true)
@@ -240,8 +244,8 @@ impl World {
 
     /// A command of a device with a folder of its own.
     pub(crate) fn device_at<'a>(&self, home: &Path, words: impl IntoIterator<Item = &'a str>) -> Cli {
-        Cli::new(words)
-            .arg("--json")
+        let cli = self.envs.iter().fold(Cli::new(words), |cli, (name, value)| cli.env(name, value));
+        cli.arg("--json")
             .arg("--home")
             .arg(home)
             .env("COHOLD_PIN", PIN)

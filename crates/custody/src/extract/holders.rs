@@ -19,8 +19,10 @@ pub(super) enum Holding {
     Backups,
     /// A way to its PIN or passphrase.
     Factors,
-    /// API tokens.
+    /// The administration of its hardware token.
     Tokens,
+    /// API tokens.
+    ApiTokens,
 }
 
 impl Holding {
@@ -30,7 +32,8 @@ impl Holding {
             Self::Machines => ("machines", "cloud"),
             Self::Backups => ("backups", "backup-holder"),
             Self::Factors => ("resets", "identity-provider"),
-            Self::Tokens => ("tokens", "identity-provider"),
+            Self::Tokens => ("hsms", "hsm-administrator"),
+            Self::ApiTokens => ("tokens", "identity-provider"),
         }
     }
 }
@@ -70,7 +73,7 @@ impl<'a> Holders<'a> {
 
     /// Who is declared to have such a thing of a party; none: nothing is declared.
     fn declared_for(&self, holding: Holding, party: &PartyName) -> Option<&'a [EntityName]> {
-        let Declared { machine, backup, factor, .. } = self.declared;
+        let Declared { machine, backup, factor, hsm, .. } = self.declared;
         match holding {
             Holding::Machines => {
                 machine.iter().find(|entry| entry.party == *party).map(|entry| &*entry.administrators)
@@ -81,8 +84,11 @@ impl<'a> Holders<'a> {
             Holding::Factors => {
                 factor.iter().find(|entry| entry.party == *party).map(|entry| &*entry.holders)
             }
+            Holding::Tokens => {
+                hsm.iter().find(|entry| entry.party == *party).map(|entry| &*entry.administrators)
+            }
             // They are of the whole deployment.
-            Holding::Tokens => None,
+            Holding::ApiTokens => None,
         }
     }
 
@@ -96,7 +102,7 @@ impl<'a> Holders<'a> {
         let Some(tokens) = &self.declared.tokens else { return };
         let entities = tokens.reset.iter().chain([&tokens.issuer]);
         for entity in entities.filter(|entity| entity.as_str() != coordinator) {
-            self.held(Holding::Tokens, std::slice::from_ref(entity), None, names, atoms);
+            self.held(Holding::ApiTokens, std::slice::from_ref(entity), None, names, atoms);
         }
     }
 

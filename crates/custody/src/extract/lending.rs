@@ -177,7 +177,8 @@ impl<'a> Lender<'a> {
                 bounds: vec![Bound::default()],
             });
         };
-        let unattended = matches!(statement.sealing, Sealing::KeyFile | Sealing::Passphrase);
+        let unattended =
+            matches!(statement.sealing, Sealing::KeyFile | Sealing::Passphrase | Sealing::Hardware);
         let bounds = Bound::all(statement);
         if bounds.is_empty() || !(card.kind.is_node() || unattended) {
             return None;

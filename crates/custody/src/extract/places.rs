@@ -1,13 +1,15 @@
 //! Where the shares lie: atoms, who opens which share, and the doubts.
 
 mod doubts;
+mod locks;
 mod others;
 mod past;
 
 use std::collections::BTreeMap;
 
 use cohold_model::account::{Card, PartyKind, Terms};
-use cohold_model::statement::Sealing;
+use cohold_model::statement::{Sealing, Statement};
+use cohold_model::token::PinSource;
 use cohold_model::{EntityName, PartyName};
 
 use super::holders::Holders;
@@ -19,12 +21,27 @@ use crate::check::{MOVE, RECOVER, RULE};
 use crate::declared::Declared;
 use crate::model::{Atom, Evidence, Rule};
 use crate::needs::Needs;
+use locks::{Lock, pin_of};
 
 /// How a share is sealed, and how that is known.
 #[derive(Clone, Copy)]
 pub(super) struct Sealed {
-    pub(super) sealing: Sealing,
-    pub(super) evidence: Evidence,
+    sealing: Sealing,
+    /// Of a hardware token whose key never left it: where its PIN is.
+    pin: Option<PinSource>,
+    evidence: Evidence,
+}
+
+impl Sealed {
+    /// As a party says of itself.
+    pub(super) fn stated(statement: &Statement, evidence: Evidence) -> Self {
+        Self { sealing: statement.sealing, pin: pin_of(statement.token.as_ref()), evidence }
+    }
+
+    /// As another says of it.
+    pub(super) fn vouched(sealing: Sealing, evidence: Evidence) -> Self {
+        Self { sealing, pin: None, evidence }
+    }
 }
 
 /// What is left out of the table, each step more than the one before.
@@ -74,6 +91,8 @@ enum Seal {
     KeyFile,
     /// With the machine while it runs, or its disk and a passphrase.
     Passphrase,
+    /// With the machine while it runs, or its disk, a hardware token and the token's PIN.
+    Token(PinSource),
     /// With the machine and a PIN.
     Pin,
     /// With a file alone.
@@ -83,30 +102,21 @@ enum Seal {
 }
 
 impl Seal {
-    fn of(kind: PartyKind, sealing: Option<Sealing>) -> Self {
-        match (kind, sealing) {
+    fn of(kind: PartyKind, sealed: Option<Sealed>) -> Self {
+        match (kind, sealed.map(|sealed| sealed.sealing)) {
             (PartyKind::Recovery, None) => Self::BareFile,
             (_, None) => Self::Machine,
             (_, Some(Sealing::KeyFile)) => Self::KeyFile,
+            (_, Some(Sealing::Hardware)) => match sealed.and_then(|sealed| sealed.pin) {
+                Some(pin) if kind.is_node() => Self::Token(pin),
+                // A key that could leave its token, or of which nothing is said, may lie anywhere.
+                _ => Self::KeyFile,
+            },
             (PartyKind::Device | PartyKind::Recovery, Some(Sealing::DeviceAndPin)) => Self::Pin,
             (PartyKind::Recovery, Some(Sealing::SealedFile)) => Self::File,
             // Whatever it asks for at its start, a machine that runs has opened its share.
             (_, Some(Sealing::Passphrase | Sealing::DeviceAndPin | Sealing::SealedFile)) => Self::Passphrase,
         }
-    }
-}
-
-/// A thing and a secret that open a share together.
-struct Lock {
-    thing: String,
-    secret: String,
-    /// The two in words.
-    said: [&'static str; 2],
-}
-
-impl Lock {
-    fn new(thing: String, secret: String, said: [&'static str; 2]) -> Self {
-        Self { thing, secret, said }
     }
 }
 
@@ -164,6 +174,9 @@ struct Draft<'a> {
     /// The places of former parties, by their labels.
     gone: BTreeMap<String, String>,
     weak_secret: String,
+    broken_token: String,
+    /// Whether any share lies behind a token.
+    tokens: bool,
     /// Whether any share opens by a guess.
     guesses: bool,
 }
@@ -184,6 +197,8 @@ impl<'a> Draft<'a> {
             first_device: past.first_device.clone(),
             gone: BTreeMap::new(),
             weak_secret: names.next("weak-secret"),
+            broken_token: names.next("broken-token"),
+            tokens: false,
             guesses: false,
             names,
         }
@@ -220,7 +235,7 @@ impl<'a> Draft<'a> {
         let party = card.party.as_str();
         let said = sealed.map_or(Evidence::Unknown, |sealed| sealed.evidence);
         let evidence = if self.holders.rests_on_word(card) { said.max(Evidence::Asserted) } else { said };
-        let seal = Seal::of(card.kind, sealed.map(|sealed| sealed.sealing));
+        let seal = Seal::of(card.kind, sealed);
         let machine = match seal {
             Seal::BareFile | Seal::File => self.object(card, "file"),
             _ => self.machine(card),
@@ -268,6 +283,22 @@ impl<'a> Draft<'a> {
                     Some(Lock::new(disk, passphrase, ["the disk", "the operator's passphrase"]))
                 }
             }
+            Seal::Token(pin) => {
+                let holds = format!("`{party}` may ask its token while it runs: whoever has the machine");
+                if self.fold >= Fold::Disks {
+                    opens(
+                        self,
+                        alone,
+                        format!("{holds}, or its disk and token (not told apart), has its share"),
+                    );
+                    None
+                } else {
+                    opens(self, alone, format!("{holds} has its share"));
+                    let (disk, token) = (self.object(card, "disk"), self.object(card, "token"));
+                    let pin = (pin == PinSource::Entered).then(|| self.object(card, "pin"));
+                    Some(Lock::token(disk, token, pin))
+                }
+            }
             Seal::Pin if self.fold >= Fold::Pins => {
                 let because =
                     format!("the share of `{party}` opens with the device and the PIN (not told apart)");
@@ -287,13 +318,7 @@ impl<'a> Draft<'a> {
             }
         };
         if let Some(lock) = &lock {
-            self.guesses = true;
-            let [thing, secret] = lock.said;
-            let because = format!("the share of `{party}` opens with {thing} and {secret} together");
-            opens(self, Needs::all([lock.thing.as_str(), lock.secret.as_str()]), because);
-            let because = format!("whoever has {thing} may try at leisure to guess {secret} of `{party}`");
-            let guessed = Needs::all([lock.thing.as_str(), self.weak_secret.as_str()]);
-            opens(self, guessed, because);
+            self.lock(party, lock, evidence);
         }
         self.others(card, lock.as_ref());
     }

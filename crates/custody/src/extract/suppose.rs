@@ -41,7 +41,7 @@ pub fn suppose(charter: &Charter, statement: &Statement) -> Result<Model, Extrac
             PartyKind::Recovery => Sealing::SealedFile,
             PartyKind::Cosigner | PartyKind::Guardian => return None,
         };
-        Some(Sealed { sealing, evidence: Evidence::Asserted })
+        Some(Sealed::vouched(sealing, Evidence::Asserted))
     };
     let seals: BTreeMap<_, _> =
         terms.parties.iter().filter_map(|card| Some((&card.party, sealed(card)?))).collect();

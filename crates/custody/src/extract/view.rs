@@ -60,6 +60,7 @@ impl View {
         declared.machine.iter_mut().for_each(|entry| relabel(&mut entry.party));
         declared.backup.iter_mut().for_each(|entry| relabel(&mut entry.party));
         declared.factor.iter_mut().for_each(|entry| relabel(&mut entry.party));
+        declared.hsm.iter_mut().for_each(|entry| relabel(&mut entry.party));
         Self { terms, declared, seals, labels }
     }
 

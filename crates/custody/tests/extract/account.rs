@@ -11,7 +11,7 @@ use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::{Charter, KeyBinding};
 use cohold_model::intent::Asset;
 use cohold_model::statement::{Allowance, FeeBound, Receivers, Sealing, Statement, Vouch};
-use cohold_model::{Amount, Digest, Document as _, Epoch, HexBytes, IdentitySecret, Lineage, Signed};
+use cohold_model::{Amount, Digest, Document as _, Epoch, HexBytes, IdentitySecret, Lineage, Signed, Token};
 
 pub(crate) const CREATED_AT: u64 = 1_800_000_000;
 pub(crate) const NOW: u64 = CREATED_AT + 3600;
@@ -42,6 +42,7 @@ pub(crate) struct Party {
     pub(crate) entity: &'static str,
     pub(crate) kind: PartyKind,
     pub(crate) sealing: Option<Sealing>,
+    pub(crate) token: Option<Token>,
     pub(crate) allowances: Vec<Allowance>,
     pub(crate) fees: Vec<FeeBound>,
     pub(crate) vouches: Vec<Vouch>,
@@ -56,6 +57,7 @@ pub(crate) fn party(name: &'static str, entity: &'static str, kind: PartyKind, s
         entity,
         kind,
         sealing: Some(sealing),
+        token: None,
         allowances: Vec::new(),
         fees: vec![fees(Some(100))],
         vouches: Vec::new(),
@@ -171,8 +173,9 @@ pub(crate) fn moved(old: &Account) -> Account {
 impl Account {
     /// The same, with every node declared to be administered and backed up by its own entity alone.
     pub(crate) fn declared_own(mut self) -> Self {
-        let Declared { machine, backup, .. } = Declared::own_alone(&self.charter().terms);
-        (self.own.declared.machine, self.own.declared.backup) = (machine, backup);
+        let Declared { machine, backup, hsm, .. } = Declared::own_alone(&self.charter().terms);
+        let declared = &mut self.own.declared;
+        (declared.machine, declared.backup, declared.hsm) = (machine, backup, hsm);
         self
     }
 
@@ -267,6 +270,7 @@ impl Account {
             charter: charter.digest(),
             epoch: charter.epoch,
             sealing: party.sealing?,
+            token: party.token.clone(),
             held_since: CREATED_AT + 10,
             requires_approval: party.requires_approval,
             allowances: party.allowances.clone(),

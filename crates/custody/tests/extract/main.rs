@@ -10,6 +10,7 @@ mod patterns;
 mod places;
 mod silence;
 mod statements;
+mod tokens;
 
 use std::fs;
 use std::path::Path;

@@ -158,6 +158,7 @@ fn statements(charter: &Charter, numbers: &mut Numbers) -> Vec<Signed<Statement>
             charter: charter.digest(),
             epoch: charter.epoch,
             sealing,
+            token: None,
             held_since: charter.created_at,
             requires_approval: true,
             allowances: Vec::new(),

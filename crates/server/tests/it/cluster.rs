@@ -345,6 +345,7 @@ fn statement(heard: &[ToParty], secret: &IdentitySecret) -> Option<FromParty> {
         charter: charter.digest(),
         epoch: Epoch::FIRST,
         sealing: Sealing::KeyFile,
+        token: None,
         held_since: now(),
         requires_approval: true,
         allowances: Vec::new(),

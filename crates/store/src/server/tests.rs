@@ -476,6 +476,7 @@ fn the_last_statement_of_each_party_is_kept_over_a_restart() -> Result {
             charter: Digest([1; 32]),
             epoch: Epoch::FIRST,
             sealing: Sealing::KeyFile,
+            token: None,
             held_since: 1,
             requires_approval: true,
             allowances: Vec::new(),

@@ -23,6 +23,10 @@ impl Draft<'_> {
             let says = "a PIN or passphrase can be guessed";
             self.atoms.insert(self.weak_secret.clone(), Atom::doubt(says));
         }
+        if self.tokens {
+            let says = "a hardware token is broken: its maker or firmware gives its key away";
+            self.atoms.insert(self.broken_token.clone(), Atom::doubt(says));
+        }
         let hostile = self.hostile_program(terms, declared, coordinator, past);
         self.recovery_copy(terms, hostile.as_deref(), past);
         self.past(past, hostile.as_deref());

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use cohold_model::EntityName;
 use cohold_model::account::{Card, PartyKind, Role, Terms};
 
-use super::{Draft, Lock};
+use super::Draft;
+use super::locks::{Lock, Openers};
 use crate::extract::holders::Holding;
 use crate::extract::names::Names;
 use crate::extract::{PROVIDER, use_of};
@@ -21,45 +22,51 @@ impl<'a> Draft<'a> {
         let mut machine = self.holders.of_party(Holding::Machines, card, names, atoms);
         let mut copies = self.holders.of_party(Holding::Backups, card, names, atoms);
         let factor = self.holders.of_party(Holding::Factors, card, names, atoms);
+        let token = match lock {
+            Some(lock) if lock.has_token() => self.holders.of_party(Holding::Tokens, card, names, atoms),
+            _ => Vec::new(),
+        };
+        let known = copies.clone();
         if card.kind == PartyKind::Recovery {
             // A file has no machine: who administers where it lies has a copy of it.
             copies.append(&mut machine);
         }
-        let mut said = |needs: Needs, because: String| {
-            self.rules.push(Rule::new(use_of(party), needs).because(because).evidence(Evidence::Asserted));
-        };
         if !machine.is_empty() {
             let who = words::list(&machine);
             let because = format!(
                 "{who} administers the machine of `{party}`, as declared: what runs there is open to it"
             );
-            said(Needs::any(machine), because);
+            self.said(party, Needs::any(machine), because);
         }
         match lock {
-            Some(lock) if !(copies.is_empty() && factor.is_empty()) => {
-                let who: Vec<_> = copies.iter().chain(&factor).cloned().collect();
+            Some(lock) if !(copies.is_empty() && factor.is_empty() && token.is_empty()) => {
+                let who: Vec<_> = copies.iter().chain(&factor).chain(&token).cloned().collect();
                 let because = format!(
                     "what opens the share of `{party}` lies with {} too, as declared",
                     words::list(&who)
                 );
                 let things = Needs::any(copies.into_iter().chain([lock.thing.clone()]));
-                let secrets = [lock.secret.clone(), self.weak_secret.clone()];
-                said(Needs::all([things, Needs::any(factor.into_iter().chain(secrets))]), because);
+                let opened = self.opened_by(lock, Openers { secret: factor, token });
+                self.said(party, Needs::all([things, opened]), because);
             }
             None if !copies.is_empty() => {
                 let because = format!(
                     "copies of the share of `{party}` lie with {}, as declared",
                     words::list(&copies)
                 );
-                said(Needs::any(copies), because);
+                self.said(party, Needs::any(copies), because);
             }
             _ => {}
         }
-        self.undeclared(card, lock);
+        self.undeclared(card, lock, known);
+    }
+
+    fn said(&mut self, party: &str, needs: Needs, because: String) {
+        self.rules.push(Rule::new(use_of(party), needs).because(because).evidence(Evidence::Asserted));
     }
 
     /// An unknown holder is an outsider, whichever would do most harm.
-    fn undeclared(&mut self, card: &'a Card, lock: Option<&Lock>) {
+    fn undeclared(&mut self, card: &'a Card, lock: Option<&Lock>, declared_copies: Vec<String>) {
         let (party, other) = (card.party.as_str(), other_than(&card.entity));
         let (needs, what) = match lock {
             _ if self.holders.is_open(Holding::Machines, card) => {
@@ -68,9 +75,22 @@ impl<'a> Draft<'a> {
             None if self.holders.is_open(Holding::Backups, card) => {
                 (Needs::from(other), "keeps copies of the disk")
             }
-            Some(lock) if self.holders.is_open(Holding::Backups, card) => {
-                let secret = Needs::any([lock.secret.as_str(), self.weak_secret.as_str()]);
-                (Needs::all([other.into(), secret]), "keeps copies of the disk")
+            Some(lock) => {
+                let open = |holding| self.holders.is_open(holding, card);
+                let (copies, token) = (open(Holding::Backups), lock.has_token() && open(Holding::Tokens));
+                let token_of = |who: &String| if token { vec![who.clone()] } else { Vec::new() };
+                let opened = self.opened_by(lock, Openers { secret: Vec::new(), token: token_of(&other) });
+                match (copies, token) {
+                    (true, true) => {
+                        (Needs::from(other), "keeps copies of the disk and administers the token")
+                    }
+                    (true, false) => (Needs::all([other.into(), opened]), "keeps copies of the disk"),
+                    (false, true) => {
+                        let things = declared_copies.into_iter().chain([lock.thing.clone()]);
+                        (Needs::all([Needs::any(things), other.into()]), "administers the token")
+                    }
+                    (false, false) => return,
+                }
             }
             _ => return,
         };
