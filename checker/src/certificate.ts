@@ -27,19 +27,20 @@ async function certificate(signed: any, trusted?: string, before?: Uint8Array, a
   const digest = await verify(signed, "certificate", "issuer", issuer);
   const fingerprint = (await hash("identity-fingerprint", etc.hexToBytes(issuer))).slice(0, 32);
   must([issuer, fingerprint].includes(trusted ?? issuer), `the issuer is ${fingerprint}, not as expected`);
-  const age = (at ?? issued_at) - issued_at;
+  const [age, last]: any = [(at ?? issued_at) - issued_at, before && (await inspect(before, issuer))];
   must(-HOUR <= age && age < 24 * HOUR, `document.issued_at is ${age} seconds ago: expired or of the future`);
   must(number > 1 === (previous !== null), "document.previous does not fit its number");
-  const last: any = before && (await inspect(before, issuer));
   must(!last || (last.number + 1 === number && last.digest === previous), "document.previous is another one");
   const { terms, key: { public_key, chain_code }, created_at, origin: how = 0 } = charters.at(-1).document;
   /** Whose each key is, and each label: the first under a name keeps it, a later one has a number. */
   const [owners, current] = [new Map<string, string>(), new Set<string>()];
-  let [under, keys]: [string | null, Map<string, string>] = [null, owners];
+  let [under, keys, turn]: [string | null, Map<string, string>, number] = [null, owners, 0];
   for (const [i, it] of charters.entries()) {
-    const { version, epoch, previous = null, origin = 0, terms: { account: of, parties }, key } = it.document;
+    const { version, epoch, previous = null, origin = 0, engine, terms, key } = it.document;
+    const [{ account: of, parties }, was] = [terms, charters[i - 1]?.document ?? { engine }];
+    const by = engine === was.engine || (canonical([terms, key]) !== canonical([was.terms, was.key]) && 0.5);
     const found = canonical([version, epoch, previous, of, key.public_key, key.chain_code, origin]);
-    const next = canonical([i + 1, i + 1, under, account, public_key, chain_code, how]);
+    const next = canonical([i + 1, (turn += +by), under, account, public_key, chain_code, how]);
     must(found === next, `document.charters[${i}] is of another account or does not follow the one before`);
     keys = new Map(parties.map(({ party, identity }: any) => [party, identity]));
     must(new Set(keys.values()).size === parties.length && parties[1], `charter ${i + 1} has a key twice`);
@@ -54,7 +55,7 @@ async function certificate(signed: any, trusted?: string, before?: Uint8Array, a
     must(keys.has(said.party), `${place}: \`${said.party}\` is no party of the charter`);
     await verify(statement, "statement", said.party, keys.get(said.party)!);
     const isOfThis = canonical([said.account, said.charter]) === canonical([account, under]);
-    must(isOfThis && said.epoch === charters.length, `${place} is of another account, charter or epoch`);
+    must(isOfThis && said.epoch === turn, `${place} is of another account, charter or epoch`);
     must(!(said.party <= statements[i - 1]?.document.party), `${place} is out of order`);
     const times = [created_at, said.held_since, said.issued_at, issued_at];
     const isCurrent = issued_at < said.expires_at && said.expires_at - said.issued_at <= 24 * HOUR;

@@ -4,6 +4,8 @@
 //! [`route::RELAY`] wants `Authorization: Bearer cohold_…`; the relay authenticates parties by their
 //! identity keys instead.
 
+use std::collections::BTreeMap;
+
 use cohold_model::account::{Card, Proposal};
 use cohold_model::canonical::Signed;
 use cohold_model::change::{Consent, RulesReport};
@@ -328,6 +330,9 @@ pub struct ReshareView {
     pub dealt: Vec<Signed<Dealt>>,
     /// Parties that are yet to take the new charter: of those that stay or come, and of those that leave.
     pub untold: Vec<PartyName>,
+    /// How many of four primes each party has made that its engine needs to be set up.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub primes: BTreeMap<PartyName, u8>,
     /// Seconds since 1970.
     pub created_at: u64,
 }

@@ -12,7 +12,7 @@ use cohold_model::charter::Charter;
 use cohold_model::handover::{Dealt, Handover};
 use cohold_model::reshare::Abandonment;
 use cohold_model::{AccountId, Digest, Document as _, IdentityKey, PartyName, Resharing, Signature, Signed};
-use cohold_party::reshare::is_abandoned;
+use cohold_party::reshare::{is_abandoned, seconds_max};
 use cohold_party::wire::{ReshareOrder, ToParty};
 use cohold_store::crash_point;
 use cohold_store::server::{ReshareInsert, ReshareRow, ReshareState};
@@ -20,8 +20,6 @@ use cohold_store::server::{ReshareInsert, ReshareRow, ReshareState};
 use crate::coordinator::{Coordinator, HORIZON_SECONDS_MAX, lock};
 use crate::error::Error;
 
-/// How long the parties have until all have signed.
-pub const RESHARE_SECONDS_MAX: u64 = 130;
 /// How long a party that has not signed has to say so, after it was asked to give a resharing up.
 const GIVE_UP_SECONDS: u64 = 5;
 /// The longest reason that is kept of a party's words.
@@ -32,7 +30,11 @@ const ABANDONED_MAX: usize = 32;
 /// Signatures under charters that are not complete yet, by resharing. A restart may lose them: parties
 /// send theirs again whenever they come back.
 #[derive(Debug, Default)]
-pub(crate) struct Successions(Mutex<HashMap<Digest, Collected>>);
+pub(crate) struct Successions {
+    collected: Mutex<HashMap<Digest, Collected>>,
+    /// How many primes each party has made.
+    primes: Mutex<HashMap<Digest, BTreeMap<PartyName, u8>>>,
+}
 
 #[derive(Debug)]
 struct Collected {
@@ -123,10 +125,11 @@ impl Coordinator {
     pub(crate) async fn reshare_begin(self: &Arc<Self>, row: &ReshareRow) -> Result<(), Error> {
         let order = self.reshare_order(row).await?;
         self.tell_seats(&order, &ToParty::Reshare(Box::new(order.clone()))).await;
-        let patience = row.created_at.saturating_add(RESHARE_SECONDS_MAX).saturating_sub(self.now());
+        let seconds_max = seconds_max(row.resharing.document.engine);
+        let patience = row.created_at.saturating_add(seconds_max).saturating_sub(self.now());
         let (this, digest) = (Arc::clone(self), row.resharing.document.digest());
         self.spawn(async move {
-            tokio::time::sleep(Duration::from_secs(patience.min(RESHARE_SECONDS_MAX))).await;
+            tokio::time::sleep(Duration::from_secs(patience.min(seconds_max))).await;
             if let Err(error) = this.reshare_too_late(digest).await {
                 tracing::error!(%error, detail = error.internal(), "a resharing that took too long cannot be given up");
             }
@@ -185,6 +188,7 @@ impl Coordinator {
             Some(row.resharing.document.charter) == charter.previous
                 && row.resharing.document.terms == charter.terms
                 && row.resharing.document.created_at == charter.created_at
+                && row.resharing.document.engine == charter.engine
         };
         let Some(row) = rows.iter().find(of) else {
             tracing::warn!(%account, party = sender.fingerprint(), "a charter that nobody proposed was ignored");
@@ -286,6 +290,23 @@ impl Coordinator {
         Ok(())
     }
 
+    /// A party says how far it is with its primes.
+    pub(crate) async fn reshare_primes(
+        &self,
+        sender: IdentityKey,
+        digest: Digest,
+        made: u8,
+    ) -> Result<(), Error> {
+        let Some(row) = self.looked(|store| store.reshare_show(&digest))? else { return Ok(()) };
+        let by = row.resharing.document.terms.party_by_identity(&sender);
+        if let Some((_, card)) = by
+            && row.state == ReshareState::Running
+        {
+            lock(&self.successions.primes).entry(digest).or_default().insert(card.party.clone(), made);
+        }
+        Ok(())
+    }
+
     /// A party takes no part, or its run broke off and it stays bound.
     pub(crate) async fn reshare_failed(
         self: &Arc<Self>,
@@ -355,7 +376,8 @@ impl Coordinator {
             let order = self.reshare_order(&row).await?;
             let seats = row.resharing.document.seats(&order.charter.document);
             if seats.values().any(|seat| seat.card.identity == sender) {
-                let late = row.created_at.saturating_add(RESHARE_SECONDS_MAX) <= self.now();
+                let seconds_max = seconds_max(row.resharing.document.engine);
+                let late = row.created_at.saturating_add(seconds_max) <= self.now();
                 let order = Box::new(order);
                 let words = if late { ToParty::ReshareCancel(order) } else { ToParty::Reshare(order) };
                 self.tell(&sender, &words).await;
@@ -440,6 +462,7 @@ impl Coordinator {
             charter,
             dealt: row.dealt,
             untold,
+            primes: self.successions.primes(&digest),
             created_at: row.created_at,
         })
     }
@@ -461,7 +484,7 @@ impl Successions {
         if genuine.is_empty() {
             return None;
         }
-        let mut all = lock(&self.0);
+        let mut all = lock(&self.collected);
         let collected = all
             .entry(resharing)
             .or_insert_with(|| Collected { charter: charter.clone(), signatures: BTreeMap::new() });
@@ -476,9 +499,14 @@ impl Successions {
         Some(Box::new(Signed { document: charter, signatures: collected.signatures.clone() }))
     }
 
+    /// How many primes each party has made.
+    fn primes(&self, resharing: &Digest) -> BTreeMap<PartyName, u8> {
+        lock(&self.primes).get(resharing).cloned().unwrap_or_default()
+    }
+
     /// Parties to come that have not signed.
     fn missing(&self, resharing: &Resharing) -> Vec<PartyName> {
-        let all = lock(&self.0);
+        let all = lock(&self.collected);
         let collected = all.get(&resharing.digest());
         let signed = |party: &PartyName| collected.is_some_and(|them| them.signatures.contains_key(party));
         let names = resharing.terms.parties.iter().map(|card| card.party.clone());
@@ -487,11 +515,12 @@ impl Successions {
 
     /// Whether anybody signed.
     fn is_begun(&self, resharing: &Digest) -> bool {
-        lock(&self.0).contains_key(resharing)
+        lock(&self.collected).contains_key(resharing)
     }
 
     fn forget(&self, resharing: &Digest) {
-        lock(&self.0).remove(resharing);
+        lock(&self.primes).remove(resharing);
+        lock(&self.collected).remove(resharing);
     }
 }
 

@@ -72,6 +72,9 @@ impl Coordinator {
             FromParty::ReshareAbandoned { abandonment, reason } => {
                 self.reshare_abandoned(*abandonment, reason).await
             }
+            FromParty::ResharePrimes { account: _, resharing, made } => {
+                self.reshare_primes(sender, resharing, made).await
+            }
             FromParty::ReshareTaken { account, charter } => {
                 self.reshare_taken(sender, account, charter).await
             }

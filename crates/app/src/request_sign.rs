@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cohold_api::RequestView;
 use cohold_model::receipt::Status;
-use cohold_model::{IdentityKey, PartyIndex, PartyName, RequestId, SessionId};
+use cohold_model::{Engine, IdentityKey, PartyIndex, PartyName, RequestId, SessionId};
 use cohold_party::Refusal;
 use cohold_party::refusal::Code;
 use cohold_party::wire::{SignOrder, ToParty};
@@ -25,6 +25,8 @@ use crate::signers::{Hindrances, choose, possible};
 pub const ATTEMPTS_MAX: u32 = 5;
 /// How long one session may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same by the second engine.
+const ATTEMPT_TIMEOUT_HEAVY: Duration = Duration::from_secs(70);
 /// The pause after the first session that broke off; it doubles each time.
 const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 /// How long to wait for an earlier request that may be approved yet.
@@ -285,7 +287,11 @@ impl Signing {
     /// One session: orders out, words in.
     async fn session(&mut self, order: SignOrder) -> Ended {
         let session = order.session();
-        let deadline = Instant::now() + ATTEMPT_TIMEOUT;
+        let timeout = match self.charter.document.engine {
+            Engine::Dkls23 => ATTEMPT_TIMEOUT,
+            Engine::Cggmp24 => ATTEMPT_TIMEOUT_HEAVY,
+        };
+        let deadline = Instant::now() + timeout;
         let mut hellos = self.coordinator.hellos();
         for index in &order.signers {
             self.send(*index, &order).await;

@@ -387,12 +387,15 @@ pub(crate) fn show(output: Output, home: &Home, account: AccountId) -> anyhow::R
         "address": address(&charter.document)?,
         "charter_digest": charter.document.digest(),
         "epoch": charter.document.epoch,
+        "engine": charter.document.engine,
         "past": past,
         "charter": charter,
     });
     output.result(&value, || {
         let mut text = describe(&charter);
-        for past in &past {
+        let epoch = u64::from(charter.document.epoch.0);
+        let of_past = |past: &&serde_json::Value| past.get("epoch").and_then(serde_json::Value::as_u64) != Some(epoch);
+        for past in past.iter().filter(of_past) {
             let number = |name: &str| past.get(name).and_then(serde_json::Value::as_u64).unwrap_or_default();
             text += &format!(
                 "\npast      epoch {}: {} parties signed together; shares of it are worth nothing to those of today",
@@ -414,10 +417,11 @@ fn describe(charter: &Signed<Charter>) -> String {
     let terms = &charter.document.terms;
     let address = address(&charter.document).map(|a| a.to_string()).unwrap_or_default();
     let mut text = format!(
-        "account   {}\naddress   {address}\nkey       {} of {} parties sign together; epoch {}, charter version {}\nparties",
+        "account   {}\naddress   {address}\nkey       {} of {} parties sign together by {}; epoch {}, charter version {}\nparties",
         terms.account,
         terms.threshold,
         terms.parties.len(),
+        charter.document.engine,
         charter.document.epoch,
         charter.document.version,
     );

@@ -2,6 +2,7 @@
 
 mod change;
 mod custody;
+mod engine;
 mod exit;
 mod import;
 mod reshare;
@@ -13,6 +14,7 @@ use cohold_model::{AccountId, RequestId};
 
 pub(crate) use change::ChangeCommand;
 pub(crate) use custody::{AtArg, AttackArgs, ClassArg, CustodyCommand, FleetArgs, ModelArgs, VerifyArgs};
+pub(crate) use engine::{EngineCommand, EngineSetArgs};
 pub(crate) use exit::{ExitCommand, ExitSignArgs, ExportArgs, KeyFormat, SharesArgs};
 pub(crate) use import::{
     BringArgs, DealArgs, ImportCommand, InspectArgs, KeyArgs, MnemonicArgs, NodeCommand, ProposeArgs,
@@ -211,6 +213,9 @@ pub(crate) enum AccountCommand {
         Example:\n  cohold --home ./new-phone account recover --recovery recovery.txt"
     )]
     Recover(RecoverArgs),
+    /// By which protocol an account's parties sign.
+    #[command(subcommand)]
+    Engine(EngineCommand),
     /// Show an account: its charter in words.
     #[command(after_help = "Example:\n  cohold account show acc_…")]
     Show {

@@ -299,7 +299,7 @@ fn write_settings(
         private_folder(&folder)?;
         let text = format!(
             "party = \"{name}\"\nentity = \"{PROVIDER}\"\nkind = \"{kind}\"\nrelay = \"ws://127.0.0.1:{port}/v1/relay\"\nvault = \"key-file\"\n\
-             proposals = \"coordinator\"\n"
+             proposals = \"coordinator\"\n\n[cggmp24]\n"
         );
         std::fs::write(folder.join("node.toml"), text)?;
         write_rules(&folder, &node_rules(token))?;

@@ -9,6 +9,7 @@ use cohold_model::account::{Card, PartyKind};
 use cohold_model::charter::Charter;
 use cohold_model::{AccountId, EntityName, PartyName, Signed};
 use cohold_mpc::PartyKeys;
+use cohold_node::primes::PrimePool;
 use cohold_node::vaulted::VaultedKeeper;
 use cohold_node::{Runtime, service};
 use cohold_party::Rules;
@@ -232,7 +233,7 @@ impl Home {
         };
         let store = PartyStore::open(&self.path("device.sqlite"))?;
         let vault: Arc<dyn Vault> = Arc::new(vault);
-        let keeper = Arc::new(VaultedKeeper::new(store, vault, party)?);
+        let keeper = Arc::new(VaultedKeeper::new(store, vault, party)?.with_primes(PrimePool::new(0)));
         let rules = rules.accepting(&card.identity);
         Ok(Device { card, keys, keeper, rules, _lock: lock })
     }

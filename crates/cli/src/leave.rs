@@ -10,7 +10,7 @@ use cohold_chain_evm::{assemble, plan};
 use cohold_chain_io::{Broadcast, Chain, Endpoint};
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
-use cohold_model::{Document as _, Hashed, HexBytes, RequestId};
+use cohold_model::{Document as _, Hashed, HexBytes, RequestId, Signed};
 use cohold_mpc_ecdsa::{RecoverableSignature, SigningDigest};
 use cohold_node::Keeper as _;
 use cohold_party::verify::{Standing, review};
@@ -32,7 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Signs with the user's own shares and hands the transaction to the endpoint.
 pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow::Result<Value> {
-    let charter = home.account(args.account)?.document;
+    let signed = home.account(args.account)?;
+    let charter = signed.document.clone();
     let device = home.unlock()?;
     let endpoint: Endpoint = args.rpc.as_deref().context("--rpc is missing")?.parse()?;
     let chain = Chain::new(endpoint)?;
@@ -53,7 +54,7 @@ pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow
     }
     output.progress(&effects);
 
-    let locals = locals(home, &device, &charter, args)?;
+    let locals = locals(home, &device, &signed, args)?;
     let signers: Vec<PartyIndex> = locals.iter().map(|local| local.index).collect();
     let approvals = vec![approve(&device, &Hashed::new(charter.clone()), &intent, &plan)?];
     let order = SignOrder {
@@ -129,14 +130,20 @@ fn authorize(device: &Device, charter: &Charter, order: SignOrder) -> anyhow::Re
 }
 
 /// The user's shares: this device's and those of the recovery files, exactly threshold many.
-fn locals(home: &Home, device: &Device, charter: &Charter, args: &SendArgs) -> anyhow::Result<Vec<Local>> {
+fn locals(
+    home: &Home,
+    device: &Device,
+    signed: &Signed<Charter>,
+    args: &SendArgs,
+) -> anyhow::Result<Vec<Local>> {
+    let charter = &signed.document;
     let (index, _) = charter.terms.party(&DEVICE.parse()?).context("this device is not in the account")?;
     let kept = device.keeper.kept(charter.terms.account).map_err(|e| anyhow::anyhow!("{e}"))?;
     let key = device.keeper.open(&kept).map_err(|e| anyhow::anyhow!("{e}"))?;
     let mut locals = vec![Local { index, keys: Arc::clone(&device.keys), share: Arc::clone(&key.share) }];
     for path in &args.recovery {
         let (index, card, Opened { keys, share }) =
-            recovery::open_under(path, args.recovery_passphrase_file.as_deref(), charter)?;
+            recovery::open_under(path, args.recovery_passphrase_file.as_deref(), signed)?;
         if locals.iter().any(|local| local.index == index) {
             let message = format!("`{}` holds a share that is given already", path.display());
             return Err(Failure::error(Exit::Usage, "wrong-recovery-file", message));

@@ -15,6 +15,7 @@ mod custody;
 mod demo;
 mod dev;
 mod doctor;
+mod engine;
 mod exit;
 mod home;
 mod hostile;
@@ -34,7 +35,10 @@ mod wish;
 
 use std::process::ExitCode;
 
-use args::{AccountCommand, Cli, Command, CustodyCommand, PartyCommand, RecoveryCommand, RequestCommand};
+use args::{
+    AccountCommand, Cli, Command, CustodyCommand, EngineCommand, PartyCommand, RecoveryCommand,
+    RequestCommand,
+};
 use clap::{CommandFactory as _, Parser as _};
 use home::Home;
 use output::Output;
@@ -81,6 +85,9 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Account(AccountCommand::Refresh(args)) => reshare::refresh(output, &home()?, args).await,
         Command::Account(AccountCommand::Reshare(args)) => reshare::reshare(output, &home()?, args).await,
         Command::Account(AccountCommand::Recover(args)) => reshare::recover(output, &home()?, args).await,
+        Command::Account(AccountCommand::Engine(EngineCommand::Set(args))) => {
+            engine::set(output, &home()?, args).await
+        }
         Command::Account(AccountCommand::Show { account }) => account::show(output, &home()?, *account),
         Command::Address { account } => account::show_address(output, &home()?, *account),
         Command::Balance(args) => balance::balance(output, &home()?, args).await,

@@ -330,15 +330,19 @@ pub(crate) fn open(path: &Path, passphrase_file: Option<&Path>) -> anyhow::Resul
 pub(crate) fn open_under(
     path: &Path,
     passphrase_file: Option<&Path>,
-    charter: &Charter,
+    signed: &Signed<Charter>,
 ) -> anyhow::Result<(PartyIndex, Card, Opened)> {
     let (public, opened) = open(path, passphrase_file)?;
+    let charter = &signed.document;
     let place = path.display();
     let wrong = |message| Failure::error(Exit::Usage, "wrong-recovery-file", message);
     if public.account != charter.terms.account {
         return Err(wrong(format!("`{place}` belongs to account {}", public.account)));
     }
-    if public.charter != charter.digest() {
+    // Where another engine was set since, the share in the file signed that charter too.
+    let went_on =
+        public.epoch == charter.epoch && signed.is_signed_by(&public.party, &opened.keys.identity());
+    if public.charter != charter.digest() && !went_on {
         return Err(wrong(of_another_epoch(&place.to_string(), &public, charter)));
     }
     let named =
@@ -400,7 +404,13 @@ pub(crate) fn check(
         let found = Address::of_public_key(&key.public_key())?.to_string();
         anyhow::ensure!(found == address, "the share in the file belongs to {found}, not to {address}");
         let of_today = |home: &&Home| {
-            home.account(public.account).is_ok_and(|charter| charter.document.digest() == public.charter)
+            let current = home.account(public.account).ok().map(|charter| charter.document);
+            let current = current.filter(|charter| charter.epoch == public.epoch);
+            let earlier = home.past(public.account).unwrap_or_default();
+            let made_under = |charter: &Charter| charter.digest() == public.charter;
+            current.as_ref().is_some_and(|charter| {
+                made_under(charter) || earlier.iter().any(|past| made_under(&past.document))
+            })
         };
         if let Some(home) = home.filter(of_today) {
             recovery_opened(home, public.account, &public.party);

@@ -83,7 +83,9 @@ pub(crate) async fn recover(output: Output, home: &Home, args: &RecoverArgs) -> 
     let view = client.account(account).await?;
     let old = view.charter.context("the server has no charter of the account")?;
     old.check().context("the server's charter of the account is refused")?;
-    if old.document.terms.account != account || old.document.digest() != public.charter {
+    // A file is of the first charter of its epoch; another engine may have been set since, which it signed.
+    let fits = old.document.digest() == public.charter || old.document.epoch == public.epoch;
+    if old.document.terms.account != account || !fits {
         let place = first.display().to_string();
         let message = crate::recovery::of_another_epoch(&place, &public, &old.document);
         return Err(Failure::error(Exit::Failed, "wrong-recovery-file", message));
@@ -108,7 +110,7 @@ async fn cancel(output: Output, home: &Home, client: &Client, args: &ReshareArgs
 }
 
 /// The charter in force, after what this device may have missed.
-async fn current(
+pub(crate) async fn current(
     home: &Home,
     client: &Client,
     device: &Device,
@@ -225,7 +227,7 @@ impl Ceremony<'_> {
         let passphrase_file = self.args.recovery_passphrase_file.as_deref();
         let mut sleepers: Vec<Arc<Sleeper>> = Vec::new();
         for path in files {
-            let sleeper = Sleeper::wake(path, passphrase_file, &old.document)?;
+            let sleeper = Sleeper::wake(path, passphrase_file, old)?;
             if sleepers.iter().any(|other| other.card.party == sleeper.card.party) {
                 let message = format!("`{}` holds a share that is given already", path.display());
                 return Err(Failure::error(Exit::Usage, "wrong-recovery-file", message));
@@ -411,9 +413,10 @@ pub(crate) fn past(home: &Home, account: AccountId) -> anyhow::Result<Vec<Value>
     Ok(past
         .iter()
         .map(|charter| {
-            let Charter { epoch, version, terms, .. } = &charter.document;
+            let Charter { epoch, version, terms, engine, .. } = &charter.document;
             json!({
                 "epoch": epoch,
+                "engine": engine,
                 "version": version,
                 "threshold": terms.threshold,
                 "parties": terms.parties.iter().map(|card| &card.party).collect::<Vec<_>>(),

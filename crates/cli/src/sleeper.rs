@@ -1,7 +1,7 @@
 //! A recovery share that is woken once, from its file, to give sub-shares to those that come after it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cohold_model::account::{Card, Proposal};
 use cohold_model::charter::Charter;
@@ -9,10 +9,10 @@ use cohold_model::handover::Handover;
 use cohold_model::ids::PartyIndex;
 use cohold_model::reshare::Abandonment;
 use cohold_model::statement::Sealing;
-use cohold_model::{AccountId, Digest, Hashed, SessionId, Signed};
+use cohold_model::{AccountId, Digest, Document as _, Hashed, SessionId, Signed};
 use cohold_mpc::PartyKeys;
 use cohold_mpc_ecdsa::Share;
-use cohold_node::epochs::{Epochs, Said};
+use cohold_node::epochs::{Companions, Epochs, Said};
 use cohold_node::keeper::{KeepError, Keeper, Kept, OpenedKey};
 use cohold_party::Refusal;
 use cohold_party::create::Made;
@@ -22,10 +22,15 @@ use cohold_party::wire::ReshareOrder;
 
 use crate::recovery::{self, Opened};
 
-/// A recovery party that deals. It holds nothing afterwards: its file is of a past epoch then.
+/// A recovery party that deals, and holds nothing afterwards, as its file is of a past epoch then; or one that
+/// signs a charter which leaves its share as it is.
 pub(crate) struct Sleeper {
     charter: Arc<Hashed<Charter>>,
     share: Arc<Share>,
+    /// The charter that it signed, with the same share under another engine.
+    signed: Mutex<Option<Charter>>,
+    /// Who keeps its signature beside its own.
+    companions: OnceLock<Arc<Companions>>,
     /// Its card, as the account has it.
     pub(crate) card: Card,
     pub(crate) keys: Arc<PartyKeys>,
@@ -36,15 +41,27 @@ impl Sleeper {
     pub(crate) fn wake(
         path: &Path,
         passphrase_file: Option<&Path>,
-        charter: &Charter,
+        charter: &Signed<Charter>,
     ) -> anyhow::Result<Arc<Self>> {
         let (_, card, Opened { keys, share }) = recovery::open_under(path, passphrase_file, charter)?;
-        Ok(Self::of(charter, card, Arc::new(keys), Arc::new(share)))
+        Ok(Self::of(&charter.document, card, Arc::new(keys), Arc::new(share)))
     }
 
     /// A party whose share and keys are at hand.
     pub(crate) fn of(charter: &Charter, card: Card, keys: Arc<PartyKeys>, share: Arc<Share>) -> Arc<Self> {
-        Arc::new(Self { charter: Arc::new(Hashed::new(charter.clone())), share, card, keys })
+        let (signed, companions) = Default::default();
+        let charter = Arc::new(Hashed::new(charter.clone()));
+        Arc::new(Self { charter, share, signed, companions, card, keys })
+    }
+
+    /// Has its signature kept with that of the party that it travels with.
+    pub(crate) fn travels_with(&self, companions: &Arc<Companions>) {
+        // It travels once, in the process that woke it.
+        drop(self.companions.set(Arc::clone(companions)));
+    }
+
+    fn signed(&self) -> MutexGuard<'_, Option<Charter>> {
+        self.signed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,15 +124,27 @@ impl Epochs for Sleeper {
         Ok(())
     }
 
+    /// Only a charter that leaves its share as it is: the file stays.
     fn keep(&self, prepared: &Prepared, _now: u64) -> Result<(), KeepError> {
-        Err(KeepError::Unknown(prepared.charter.terms.account))
+        let charter = &prepared.charter;
+        if charter.epoch != self.charter.epoch || charter.follows(&self.charter).is_err() {
+            return Err(KeepError::Unknown(charter.terms.account));
+        }
+        if let Some(companions) = self.companions.get() {
+            companions.put(self.card.party.clone(), charter.digest(), Made::sign(charter, &self.keys));
+        }
+        *self.signed() = Some(charter.clone());
+        Ok(())
     }
 
     fn dealt(&self, _: &Digest, _: &Charter) -> Result<(), KeepError> {
         Ok(())
     }
 
-    fn refuse(&self, _: &ReshareOrder, _holds: bool, _now: u64) -> Result<bool, KeepError> {
+    fn refuse(&self, _: &ReshareOrder, holds: bool, _now: u64) -> Result<bool, KeepError> {
+        if let Some(companions) = self.companions.get().filter(|_| holds && self.signed().is_none()) {
+            companions.refuse(self.card.party.clone());
+        }
         Ok(false)
     }
 
@@ -128,6 +157,6 @@ impl Epochs for Sleeper {
     }
 
     fn said(&self, _: Option<&Digest>) -> Result<Vec<Said>, KeepError> {
-        Ok(Vec::new())
+        Ok(self.signed().iter().map(|charter| Said::Signed(charter.clone(), Default::default())).collect())
     }
 }

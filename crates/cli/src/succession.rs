@@ -1,7 +1,7 @@
 //! An account on its way to another epoch, as the device that proposes it sees it: everybody who lives in
 //! this process is put to work, the server carries the words, and what comes of it is checked here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,14 @@ use cohold_api::{ReshareCreate, ReshareStatus, ReshareView};
 use cohold_model::account::{Card, Terms};
 use cohold_model::charter::Charter;
 use cohold_model::handover::Handover;
-use cohold_model::{AccountId, Digest, Document as _, PartyName, Resharing, Signed};
+use cohold_model::{AccountId, Digest, Document as _, Engine, PartyName, Resharing, Signed};
 use cohold_mpc::PartyKeys;
 use cohold_node::Keeper as _;
 use cohold_node::epochs::{Companions, Epochs as _};
+use cohold_node::primes::PRIMES;
 use cohold_party::charter_change::assess;
 use cohold_party::gate::Assessment;
+use cohold_party::reshare::seconds_max;
 use cohold_store::party::ReshareState;
 use cohold_vault::Passphrase;
 
@@ -25,8 +27,8 @@ use crate::output::{Exit, Failure, Output};
 use crate::recovery::RecoveryKeeper;
 use crate::sleeper::Sleeper;
 
-/// How long a resharing may take: a little longer than the server waits.
-const PATIENCE: Duration = Duration::from_secs(150);
+/// How much longer than the server this device waits for a resharing.
+const PATIENCE_BEYOND: Duration = Duration::from_secs(20);
 /// How long an earlier resharing that was cut off may take to be given up.
 const EARLIER_PATIENCE: Duration = Duration::from_secs(60);
 /// How long parties are waited for that may be on their way back to a server that was restarted.
@@ -80,6 +82,24 @@ impl<'a> Succession<'a> {
         Ok(Self { output, client, device, old, sleepers, newcomers, companions })
     }
 
+    /// Where every share stays as it is: recovery shares sign, with this device.
+    pub(crate) fn keeping(
+        output: Output,
+        client: &'a Client,
+        device: &'a Device,
+        old: Signed<Charter>,
+        sleepers: Vec<Arc<Sleeper>>,
+    ) -> Self {
+        let companions = Companions::new(sleepers.iter().map(|sleeper| sleeper.card.party.clone()));
+        sleepers.iter().for_each(|sleeper| sleeper.travels_with(&companions));
+        Self { output, client, device, old, sleepers, newcomers: Vec::new(), companions }
+    }
+
+    /// Another engine for the same parties and shares, signed by this device.
+    pub(crate) fn propose_engine(&self, engine: Engine) -> anyhow::Result<(Signed<Resharing>, Assessment)> {
+        self.propose_by(engine, self.old.document.terms.clone(), BTreeSet::new())
+    }
+
     /// The card of a recovery party that comes in.
     pub(crate) fn newcomer(&self, party: &PartyName) -> Option<Card> {
         self.newcomers.iter().map(|(_, card, _)| card).find(|card| card.party == *party).cloned()
@@ -91,6 +111,15 @@ impl<'a> Succession<'a> {
         terms: Terms,
         dealers: BTreeSet<PartyName>,
     ) -> anyhow::Result<(Signed<Resharing>, Assessment)> {
+        self.propose_by(self.old.document.engine, terms, dealers)
+    }
+
+    fn propose_by(
+        &self,
+        engine: Engine,
+        terms: Terms,
+        dealers: BTreeSet<PartyName>,
+    ) -> anyhow::Result<(Signed<Resharing>, Assessment)> {
         let (proposer, keys) = self.proposer()?;
         let resharing = Resharing {
             charter: self.old.document.digest(),
@@ -98,6 +127,7 @@ impl<'a> Succession<'a> {
             dealers,
             proposer: proposer.party.clone(),
             created_at: cohold_node::now(),
+            engine,
         };
         let assessed = assess(&self.old.document, &resharing)
             .map_err(|error| Failure::error(Exit::Usage, "resharing", error.to_string()))?;
@@ -128,7 +158,7 @@ impl<'a> Succession<'a> {
             Signed::by(consent, proposer.party.clone(), &keys.identity)
         });
         let account = self.old.document.terms.account;
-        let digest = resharing.document.digest();
+        let (digest, engine) = (resharing.document.digest(), resharing.document.engine);
         let _online = self.go_online(&resharing.document, &proposer).await?;
         let patience = Patience::new(self.output).with_grace(OFFLINE_GRACE);
         let body = ReshareCreate { resharing, consent };
@@ -143,7 +173,7 @@ impl<'a> Succession<'a> {
                 Err(error) => return Err(error),
             }
         }
-        let charter = self.wait(&patience, account, digest).await?;
+        let charter = self.wait(&patience, account, digest, engine).await?;
         self.wait_for_others(&patience, account, digest).await;
         Ok(charter)
     }
@@ -186,8 +216,10 @@ impl<'a> Succession<'a> {
         patience: &Patience,
         account: AccountId,
         digest: Digest,
+        engine: Engine,
     ) -> anyhow::Result<Signed<Charter>> {
         let (began, mut said) = (Instant::now(), Instant::now());
+        let longest = Duration::from_secs(seconds_max(engine)) + PATIENCE_BEYOND;
         loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
             let view = find(patience, self.client, account, digest).await?;
@@ -205,11 +237,13 @@ impl<'a> Succession<'a> {
                 return Ok(active.charter);
             }
             if said.elapsed() > Duration::from_secs(5) {
+                let primes = view.as_ref().map(|view| in_the_making(&view.primes)).unwrap_or_default();
                 let why = view.and_then(|view| view.reason).map(|why| format!("; {why}")).unwrap_or_default();
-                self.output.progress(&format!("still at it ({} s){why} …", began.elapsed().as_secs()));
+                self.output
+                    .progress(&format!("still at it ({} s){primes}{why} …", began.elapsed().as_secs()));
                 said = Instant::now();
             }
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > longest {
                 return Err(Failure::error(
                     Exit::Waiting,
                     "timeout",
@@ -245,6 +279,13 @@ pub(crate) struct NewFiles<'a> {
     pub(crate) passphrase: &'a str,
     /// Where their files go.
     pub(crate) folder: &'a std::path::Path,
+}
+
+/// "; cosigner: 2 of 4 primes, device: 3 of 4 primes".
+fn in_the_making(primes: &BTreeMap<PartyName, u8>) -> String {
+    let said: Vec<_> =
+        primes.iter().map(|(party, made)| format!("{party}: {made} of {PRIMES} primes")).collect();
+    if said.is_empty() { String::new() } else { format!("; {}", said.join(", ")) }
 }
 
 fn is_running(error: &anyhow::Error) -> bool {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Terms;
 use crate::canonical::{Digest, Document, HexBytes, Signed};
+use crate::engine::Engine;
 use crate::ids::{Epoch, PartyName};
 use crate::import::Origin;
 
@@ -42,6 +43,9 @@ pub struct Charter {
     /// How the key existed before the account did; none where its parties made it. It never changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// By which protocol its parties sign.
+    #[serde(default, skip_serializing_if = "Engine::is_default")]
+    pub engine: Engine,
 }
 
 impl Document for Charter {
@@ -75,12 +79,16 @@ pub enum CharterError {
 
 impl Charter {
     /// Checks that this charter comes right after `old`: the next version and epoch of the same account
-    /// and key.
+    /// and key; or the next version of the same epoch, with another engine and nothing else new.
     pub fn follows(&self, old: &Self) -> Result<(), CharterError> {
+        let keeps_shares = self.engine != old.engine;
+        let epoch = if keeps_shares { Some(old.epoch.0) } else { old.epoch.0.checked_add(1) };
         let same = [
             ("account", self.terms.account == old.terms.account),
             ("version", Some(self.version) == old.version.checked_add(1)),
-            ("epoch", Some(self.epoch.0) == old.epoch.0.checked_add(1)),
+            ("epoch", Some(self.epoch.0) == epoch),
+            ("terms", !keeps_shares || self.terms == old.terms),
+            ("shares", !keeps_shares || self.key == old.key),
             ("predecessor", self.previous == Some(old.digest())),
             ("public key", self.key.public_key == old.key.public_key),
             ("chain code", self.key.chain_code == old.key.chain_code),

@@ -77,7 +77,8 @@ impl Handover {
         self.charter.check()?;
         let (new, resharing) = (&self.charter.document, &self.resharing.document);
         new.follows(old)?;
-        if new.terms != resharing.terms || new.created_at != resharing.created_at {
+        let same = (&new.terms, new.created_at, new.engine);
+        if same != (&resharing.terms, resharing.created_at, resharing.engine) {
             return Err(HandoverError::Terms);
         }
         Ok(())

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::{Card, Terms, TermsError};
 use crate::canonical::{Digest, Document, Signed, digest};
 use crate::charter::Charter;
+use crate::engine::Engine;
 use crate::ids::{AccountId, Epoch, PartyIndex, PartyName, SessionId};
 
 /// What is to come after a charter, signed by its proposer, who is an approver under that charter.
@@ -18,12 +19,16 @@ pub struct Resharing {
     pub charter: Digest,
     /// The account from then on.
     pub terms: Terms,
-    /// Who gives sub-shares of what they hold: exactly as many as the charter's threshold.
+    /// Who gives sub-shares of what they hold: exactly as many as the charter's threshold, or nobody where
+    /// the engine alone changes and every share stays as it is.
     pub dealers: BTreeSet<PartyName>,
     /// Who proposes it, by the name in the charter in force.
     pub proposer: PartyName,
     /// Seconds since 1970 when it was made.
     pub created_at: u64,
+    /// By which protocol they sign from then on.
+    #[serde(default, skip_serializing_if = "Engine::is_default")]
+    pub engine: Engine,
 }
 
 impl Document for Resharing {
@@ -101,6 +106,28 @@ pub enum ResharingError {
     /// An entity that stays, in another role.
     #[error("entity `{0}` has another role than before: a resharing keeps the roles")]
     Role(crate::ids::EntityName),
+    /// Another engine, and something else.
+    #[error(
+        "the account signs by `{old}` and this would make it `{new}`: another engine is set alone, with the same terms and nobody dealing"
+    )]
+    Engine {
+        /// The engine in force.
+        old: Engine,
+        /// The one that was asked for.
+        new: Engine,
+    },
+    /// Too few that the engine can serve.
+    #[error(
+        "`{engine}` serves {found} of these parties, as recovery shares sleep in files, and {threshold} sign together: keep `dkls23`"
+    )]
+    Committee {
+        /// The engine.
+        engine: Engine,
+        /// Parties that it serves.
+        found: usize,
+        /// How many sign.
+        threshold: u8,
+    },
     /// No number is left for the next epoch.
     #[error("the account has had too many epochs")]
     Epochs,
@@ -127,8 +154,16 @@ impl Resharing {
         if self.terms.account != old.terms.account {
             return Err(ResharingError::Account(self.terms.account));
         }
+        let threshold = self.terms.threshold;
+        let found = self.terms.parties.iter().filter(|card| self.engine.serves(card.kind)).count();
+        if found < usize::from(threshold) {
+            return Err(ResharingError::Committee { engine: self.engine, found, threshold });
+        }
+        if self.sets_engine(old) && (self.terms != old.terms || !self.dealers.is_empty()) {
+            return Err(ResharingError::Engine { old: old.engine, new: self.engine });
+        }
         let found = self.dealers.iter().filter(|name| old.terms.party(name).is_some()).count();
-        let threshold = old.terms.threshold;
+        let threshold = if self.sets_engine(old) { 0 } else { old.terms.threshold };
         if found != self.dealers.len() || found != usize::from(threshold) {
             return Err(ResharingError::Dealers { found, threshold });
         }
@@ -148,8 +183,17 @@ impl Resharing {
         self.epoch(old).map(|_| ())
     }
 
+    /// Whether the engine alone changes: no share moves, and the epoch stays.
+    #[must_use]
+    pub fn sets_engine(&self, old: &Charter) -> bool {
+        self.engine != old.engine
+    }
+
     /// The epoch that it makes.
     pub fn epoch(&self, old: &Charter) -> Result<Epoch, ResharingError> {
+        if self.sets_engine(old) {
+            return Ok(old.epoch);
+        }
         old.epoch.0.checked_add(1).map(Epoch).ok_or(ResharingError::Epochs)
     }
 
@@ -237,6 +281,7 @@ mod tests {
             created_at: 1,
             previous: None,
             origin: None,
+            engine: Engine::Dkls23,
         }
     }
 
@@ -252,6 +297,7 @@ mod tests {
             dealers: names.clone().into(),
             proposer: names[0].clone(),
             created_at: 2,
+            engine: Engine::Dkls23,
         }
     }
 
@@ -277,7 +323,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_the_charter_is_refused() {
         type Bend = fn(&mut Resharing);
-        let cases: [(Bend, &str); 8] = [
+        let cases: [(Bend, &str); 10] = [
             (|it| it.charter = Digest([9; 32]), "another charter"),
             (|it| it.terms.threshold = 4, "threshold 4 of 3"),
             (
@@ -289,6 +335,8 @@ mod tests {
             (|it| it.proposer = "cosigner".parse().expect("a name"), "no approver"),
             (|it| it.terms.parties[2].entity = "ana".parse().expect("a name"), "entity `acme`"),
             (|it| it.terms.parties[2].kind = PartyKind::Guardian, "under another name"),
+            (|it| it.engine = Engine::Cggmp24, "is set alone"),
+            (|it| it.dealers.clear(), "0 parties"),
         ];
         for (bend, expected) in cases {
             let mut resharing = recovery();
@@ -299,6 +347,27 @@ mod tests {
         let mut resharing = recovery();
         resharing.terms.entities.insert("acme".parse().expect("a name"), Role::User);
         assert!(matches!(resharing.check(&old()), Err(ResharingError::Role(_))));
+    }
+
+    /// The same parties and shares under another engine, if it can serve a quorum of them.
+    #[test]
+    fn an_engine_is_set_alone() {
+        let old = old();
+        let set = Resharing { terms: old.terms.clone(), dealers: BTreeSet::new(), ..recovery() };
+        let set = Resharing { proposer: "device".parse().expect("a name"), engine: Engine::Cggmp24, ..set };
+        assert_eq!((set.check(&old), set.epoch(&old)), (Ok(()), Ok(old.epoch)));
+        assert!(set.seats(&old).values().all(|seat| seat.deals.is_none() && seat.holds.is_some()));
+        // Old documents keep their bytes.
+        let text = |engine| serde_json::to_string(&Resharing { engine, ..set.clone() }).expect("a document");
+        assert!(text(Engine::Cggmp24).contains("cggmp24") && !text(Engine::Dkls23).contains("engine"));
+        let again = Charter { engine: Engine::Cggmp24, ..old.clone() };
+        let stale = Resharing { charter: again.digest(), ..set.clone() };
+        assert!(matches!(stale.check(&again), Err(ResharingError::Dealers { found: 0, threshold: 2 })));
+        let mut few = old.clone();
+        few.terms.parties.truncate(2);
+        few.terms.entities.retain(|entity, _| entity.as_str() == "ana");
+        let alone = Resharing { charter: few.digest(), terms: few.terms.clone(), ..set };
+        assert!(matches!(alone.check(&few), Err(ResharingError::Committee { found: 1, threshold: 2, .. })));
     }
 
     #[test]
@@ -313,6 +382,9 @@ mod tests {
             ..old.clone()
         };
         assert_eq!(next.follows(&old), Ok(()));
+        let set = Charter { engine: Engine::Cggmp24, ..next.clone() };
+        let set = Charter { terms: old.terms.clone(), epoch: old.epoch, ..set };
+        assert_eq!(set.follows(&old), Ok(()));
         let other_key = KeyBinding { public_key: HexBytes(vec![3; 33]), ..next.key.clone() };
         let bent = [
             ("version", Charter { version: 3, ..next.clone() }),
@@ -320,6 +392,9 @@ mod tests {
             ("predecessor", Charter { previous: None, ..next.clone() }),
             ("public key", Charter { key: other_key, ..next.clone() }),
             ("origin", Charter { origin: Some(crate::import::Origin::Raw), ..next.clone() }),
+            ("epoch", Charter { epoch: Epoch(2), ..set.clone() }),
+            ("terms", Charter { terms: next.terms.clone(), ..set.clone() }),
+            ("shares", Charter { key: KeyBinding { transcript: Digest([1; 32]), ..set.key.clone() }, ..set }),
         ];
         for (what, charter) in bent {
             assert_eq!(charter.follows(&old), Err(CharterError::Successor(what)));

@@ -31,6 +31,19 @@ pub struct NodeConfig {
     /// Who may propose other rules for an account.
     #[serde(default)]
     pub proposals: Proposals,
+    /// Whether this node takes part in the second engine; without the table, it makes no data of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cggmp24: Option<Cggmp24>,
+}
+
+/// What a node does for accounts that sign by CGGMP24.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cggmp24 {
+    /// For how many setups it makes primes ahead, four each, in the background and in memory only; at most
+    /// eight. Without any, each setup waits until they are made.
+    #[serde(default)]
+    pub setups_ahead: u8,
 }
 
 /// Whose proposals of other rules a node weighs at all. Neither gets past the user.

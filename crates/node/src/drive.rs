@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use cohold_model::HexBytes;
+use cohold_model::{Engine, HexBytes};
 use cohold_mpc::{Envelope, Fault};
-use cohold_mpc_ecdsa::Auxiliary;
 use cohold_party::create::{Made, Making};
+use cohold_party::engine::{Auxiliary, SettingUp};
 use cohold_party::import::{Imported, Importing};
-use cohold_party::reshare::{Dealing, Reshared, SettingUp};
+use cohold_party::reshare::{Dealing, Reshared};
 use cohold_party::sign::SigningRun;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -25,6 +25,8 @@ const RESEND_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) enum Pace {
     /// A round takes a millisecond or two, less than it costs to have another thread do it.
     Quick,
+    /// On a thread of its own, which gives way a little: seconds of arithmetic that somebody waits for.
+    Apart,
     /// On a thread of its own, which gives way to all others: payments that go on beside it are not slowed.
     Heavy,
     /// The same, one round at a time in this process: nobody waits for it.
@@ -33,6 +35,8 @@ pub(crate) enum Pace {
 
 /// The nice value of threads that give way (0 is usual, 19 the highest).
 const GIVES_WAY: i32 = 19;
+/// The same for threads that have as much to do as the others have to pay: a quarter of what those get.
+const GIVES_WAY_A_LITTLE: i32 = 5;
 
 /// Rounds that spare the others.
 static SPARING: Semaphore = Semaphore::const_new(1);
@@ -40,7 +44,7 @@ static SPARING: Semaphore = Semaphore::const_new(1);
 /// A run of the party stair.
 pub(crate) trait Run: Send + 'static {
     type Output: Send + 'static;
-    const PACE: Pace;
+    fn pace(&self) -> Pace;
     fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault>;
     fn resend(&self) -> Vec<Envelope>;
     fn output(&mut self) -> Option<Self::Output>;
@@ -48,7 +52,9 @@ pub(crate) trait Run: Send + 'static {
 
 impl Run for Making {
     type Output = Made;
-    const PACE: Pace = Pace::Heavy;
+    fn pace(&self) -> Pace {
+        Pace::Heavy
+    }
     fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
         self.receive(envelope, &mut crate::rng())
     }
@@ -62,7 +68,9 @@ impl Run for Making {
 
 impl Run for Importing {
     type Output = Imported;
-    const PACE: Pace = Pace::Heavy;
+    fn pace(&self) -> Pace {
+        Pace::Heavy
+    }
     fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
         self.receive(envelope, &mut crate::rng())
     }
@@ -76,7 +84,9 @@ impl Run for Importing {
 
 impl Run for Dealing {
     type Output = Reshared;
-    const PACE: Pace = Pace::Spare;
+    fn pace(&self) -> Pace {
+        Pace::Spare
+    }
     fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
         self.receive(envelope, &mut crate::rng())
     }
@@ -90,7 +100,9 @@ impl Run for Dealing {
 
 impl Run for SettingUp {
     type Output = Auxiliary;
-    const PACE: Pace = Pace::Spare;
+    fn pace(&self) -> Pace {
+        setup_pace(self.engine())
+    }
     fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
         self.receive(envelope, &mut crate::rng())
     }
@@ -104,7 +116,13 @@ impl Run for SettingUp {
 
 impl Run for SigningRun {
     type Output = HexBytes;
-    const PACE: Pace = Pace::Quick;
+    /// A round of the second engine is half a second of arithmetic.
+    fn pace(&self) -> Pace {
+        match self.engine() {
+            Engine::Dkls23 => Pace::Quick,
+            Engine::Cggmp24 => Pace::Apart,
+        }
+    }
     fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
         self.receive(envelope, &mut crate::rng())
     }
@@ -113,6 +131,14 @@ impl Run for SigningRun {
     }
     fn output(&mut self) -> Option<HexBytes> {
         self.signature()
+    }
+}
+
+/// How a setup is worked on: by the second engine it is half a minute of a core.
+pub(crate) fn setup_pace(engine: Engine) -> Pace {
+    match engine {
+        Engine::Dkls23 => Pace::Spare,
+        Engine::Cggmp24 => Pace::Apart,
     }
 }
 
@@ -178,11 +204,12 @@ pub(crate) async fn drive<R: Run>(
 type Answer = Result<Vec<Envelope>, Fault>;
 
 async fn turn<R: Run>(mut run: R, envelope: Envelope) -> Result<(R, Answer), Broken> {
+    let pace = run.pace();
     let work = move || {
         let answer = run.receive(&envelope);
         (run, answer)
     };
-    at_pace(R::PACE, work).await
+    at_pace(pace, work).await
 }
 
 /// Works on a round, or on what comes before the first.
@@ -191,20 +218,30 @@ pub(crate) async fn at_pace<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Broken> {
     // The semaphore is never closed.
-    let _turn = match pace {
+    let (_turn, nice) = match pace {
         Pace::Quick => return Ok(work()),
-        Pace::Heavy => None,
-        Pace::Spare => SPARING.acquire().await.ok(),
+        Pace::Apart => (None, GIVES_WAY_A_LITTLE),
+        Pace::Heavy => (None, GIVES_WAY),
+        Pace::Spare => (SPARING.acquire().await.ok(), GIVES_WAY),
     };
     let (done, finished) = oneshot::channel();
     let yielding = move || {
-        // Of this thread alone, and for good: it ends with the round. Where it is refused, all are equal.
-        let _ = rustix::process::setpriority_process(None, GIVES_WAY);
+        be_nice(nice);
         drop(done.send(work()));
     };
     let spawned = std::thread::Builder::new().name("ceremony".into()).spawn(yielding);
     spawned.map_err(|_| Broken::Cancelled)?;
     finished.await.map_err(|_| Broken::Cancelled)
+}
+
+/// Has the calling thread give way to all others, and those that it starts. Of it alone, and for good: where
+/// it is refused, all are equal.
+pub(crate) fn give_way() {
+    be_nice(GIVES_WAY);
+}
+
+fn be_nice(nice: i32) {
+    let _ = rustix::process::setpriority_process(None, nice);
 }
 
 /// Answers peers that are still a round behind, for a while.

@@ -19,7 +19,7 @@ use cohold_vault::Purpose;
 
 use crate::keeper::{KeepError, Keeper as _, Kept};
 use crate::rulebook::Rulebook;
-use crate::vaulted::{ENGINE, VaultedKeeper, failed};
+use crate::vaulted::{VaultedKeeper, failed};
 
 /// How long a party waits for those that travel with it.
 const COMPANIONS_PATIENCE: Duration = Duration::from_secs(60);
@@ -135,6 +135,8 @@ impl Epochs for VaultedKeeper {
         let Prepared { resharing, charter, share, auxiliary } = prepared;
         let (account, epoch) = (charter.terms.account, charter.epoch);
         let seal = |purpose, secret: &[u8]| self.seal(account, epoch, purpose, secret);
+        let auxiliary = auxiliary.as_ref().filter(|auxiliary| auxiliary.engine() == charter.engine);
+        let auxiliary = auxiliary.ok_or_else(|| failed("there is no data of the engine to come"))?;
         let key = SealedKey {
             share: seal(Purpose::Share, &share.to_secret_bytes())?,
             auxiliary: seal(Purpose::Auxiliary, &auxiliary.to_secret_bytes())?,
@@ -143,7 +145,7 @@ impl Epochs for VaultedKeeper {
             Some(companions) => companions.wait(charter.digest())?,
             None => BTreeMap::new(),
         };
-        let row = PreparedRow { charter, engine: ENGINE, key: &key, companions: &companions };
+        let row = PreparedRow { charter, engine: charter.engine.name(), key: &key, companions: &companions };
         Ok(self.store().reshare_keep(resharing, &row, now)?)
     }
 
@@ -183,7 +185,8 @@ impl Epochs for VaultedKeeper {
         let Some(active) = self.store().account_show(account)? else { return Ok(BTreeSet::new()) };
         let me = active.charter.document.terms.party(self.party()).map(|(_, card)| card.identity);
         let past = self.store().epoch_list(account)?.into_iter().map(|charter| charter.document);
-        let held = past.filter(|charter| {
+        let in_force = active.charter.document.epoch;
+        let held = past.filter(|charter| charter.epoch < in_force).filter(|charter| {
             me.is_some_and(|identity| charter.terms.party_by_identity(&identity).is_some())
         });
         Ok(held.map(|charter| charter.epoch).collect())

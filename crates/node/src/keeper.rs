@@ -8,12 +8,14 @@ use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
 use cohold_model::{AccountId, Hashed, SessionId, Signed, Token};
-use cohold_mpc_ecdsa::{Auxiliary, ForeignShare, Share};
+use cohold_mpc_ecdsa::{ForeignShare, Share};
 use cohold_party::create::Made;
+use cohold_party::engine::Auxiliary;
 use cohold_party::verify::Reservation;
 use cohold_party::{Refusal, refusal::Code};
 
 use crate::epochs::Epochs;
+use crate::primes::PrimePool;
 use crate::rulebook::Rulebook;
 
 /// Why something could not be kept or found.
@@ -110,6 +112,10 @@ pub trait Keeper: Send + Sync + 'static {
     }
     /// What this party prepares for other epochs; none where it takes no part in resharings.
     fn epochs(&self) -> Option<&dyn Epochs> {
+        None
+    }
+    /// Primes for data of the second engine; none where this party makes no such data.
+    fn primes(&self) -> Option<Arc<PrimePool>> {
         None
     }
     /// Drops what was opened some time ago; called now and then.

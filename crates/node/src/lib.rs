@@ -12,6 +12,8 @@ mod inbox;
 pub mod keeper;
 mod making;
 mod opened;
+mod preparing;
+pub mod primes;
 mod resharing;
 pub mod rulebook;
 pub mod runtime;

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cohold_model::{AccountId, Epoch};
+use cohold_model::{AccountId, Engine, Epoch};
 
 use crate::keeper::OpenedKey;
 
@@ -23,35 +23,37 @@ const KEPT_MAX: usize = 64;
 /// How long a key is kept after its last use.
 pub(crate) const IDLE_MAX: Duration = Duration::from_secs(60);
 
-/// Opened keys by account and epoch, and when each was used last.
+/// Opened keys by their places, and when each was used last.
 #[derive(Default)]
 pub(crate) struct OpenedKeys(Mutex<Kept>);
 
-type Kept = HashMap<(AccountId, Epoch), (Instant, Arc<OpenedKey>)>;
+/// Account, epoch, and the engine whose data lies beside the share.
+type Place = (AccountId, Epoch, Engine);
+type Kept = HashMap<Place, (Instant, Arc<OpenedKey>)>;
 
 impl OpenedKeys {
     /// A key that was opened a moment ago.
-    pub(crate) fn find(&self, account: AccountId, epoch: Epoch, now: Instant) -> Option<Arc<OpenedKey>> {
+    pub(crate) fn find(&self, place: Place, now: Instant) -> Option<Arc<OpenedKey>> {
         let mut kept = self.kept(now);
-        let (used, key) = kept.get_mut(&(account, epoch))?;
+        let (used, key) = kept.get_mut(&place)?;
         *used = now;
         Some(Arc::clone(key))
     }
 
     /// Keeps a key for a while.
-    pub(crate) fn keep(&self, account: AccountId, epoch: Epoch, key: &Arc<OpenedKey>, now: Instant) {
+    pub(crate) fn keep(&self, place: Place, key: &Arc<OpenedKey>, now: Instant) {
         let mut kept = self.kept(now);
         if kept.len() >= KEPT_MAX
             && let Some(oldest) = kept.iter().min_by_key(|(_, (used, _))| *used).map(|(place, _)| *place)
         {
             kept.remove(&oldest);
         }
-        kept.insert((account, epoch), (now, Arc::clone(key)));
+        kept.insert(place, (now, Arc::clone(key)));
     }
 
     /// Drops an account's keys at once.
     pub(crate) fn forget(&self, account: AccountId) {
-        self.kept(Instant::now()).retain(|(of, _), _| *of != account);
+        self.kept(Instant::now()).retain(|(of, ..), _| *of != account);
     }
 
     /// Drops what was not used for [`IDLE_MAX`].

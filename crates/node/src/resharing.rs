@@ -9,10 +9,11 @@ use cohold_model::charter::Charter;
 use cohold_model::handover::Handover;
 use cohold_model::ids::PartyIndex;
 use cohold_model::reshare::{Abandonment, Seat};
-use cohold_model::{Digest, Document as _, Resharing, Signed};
+use cohold_model::{Digest, Document as _, Engine, Resharing, Signed};
+use cohold_mpc_ecdsa::Share;
 use cohold_party::create::Made;
 use cohold_party::refusal::Code;
-use cohold_party::reshare::{self, Accepted, Prepared, Reshared};
+use cohold_party::reshare::{self, Accepted, Reshared};
 use cohold_party::verify::Standing;
 use cohold_party::wire::{FromParty, ReshareOrder};
 use cohold_party::{Refusal, Rules, wait};
@@ -21,15 +22,16 @@ use crate::drive::{Broken, Pace, at_pace, drive, linger_behind};
 use crate::epochs::{Epochs, Said};
 use crate::inbox::Inbox;
 use crate::keeper::{KeepError, Keeper, Kept};
+use crate::preparing::{Setup, disabled};
 use crate::runtime::{Runtime, blocking};
 
-/// How long each of the two runs may take.
+/// How long each of the two runs may take, but for an engine that needs longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long to answer peers that are behind.
-const LINGER: Duration = Duration::from_secs(20);
+pub(crate) const LINGER: Duration = Duration::from_secs(20);
 
 /// How a resharing ended without this party's signature.
-enum Ended {
+pub(crate) enum Ended {
     /// Before anything was noted.
     Refused(String),
     /// It was taken up here before; what became of it stands.
@@ -77,13 +79,17 @@ impl Runtime {
         self.tell(FromParty::ReshareFailed { account, resharing: digest, reason }).await;
     }
 
-    async fn reshare_in(self: &Arc<Self>, order: ReshareOrder, mut inbox: Inbox) -> Result<(), Ended> {
+    async fn reshare_in(self: &Arc<Self>, order: ReshareOrder, inbox: Inbox) -> Result<(), Ended> {
         let party = Arc::clone(self);
         let begin = move || -> Result<_, Ended> {
             let (accepted, kept) = party.reshare_review(order)?;
             let keeper = epochs(party.keeper.as_ref())?;
+            if accepted.engine() == Some(Engine::Cggmp24) && party.keeper.primes().is_none() {
+                return Err(Ended::Refused(disabled()));
+            }
             let places = kept.as_ref().map(|kept| places(&accepted, &kept.charter)).unwrap_or_default();
-            let share = kept.filter(|_| accepted.deals()).map(|kept| keeper.share(&kept)).transpose();
+            let gives = accepted.deals() || accepted.sets_engine();
+            let share = kept.filter(|_| gives).map(|kept| keeper.share(&kept)).transpose();
             let share = share.map_err(|error| Ended::Refused(told(error)))?;
             match keeper.begin(&accepted, crate::now()) {
                 Ok(()) => {}
@@ -91,62 +97,66 @@ impl Runtime {
                 Err(KeepError::Used(_)) => return Err(Ended::Known),
                 Err(error) => return Err(Ended::Refused(told(error))),
             }
-            let (dealing, first) = accepted
-                .begin(share.as_deref(), &party.keys, &mut crate::rng())
-                .map_err(|refusal| Ended::Broken(refusal.message))?;
-            Ok((dealing, first, places))
+            Ok((accepted, share, places))
         };
-        let (dealing, first, places) = blocking(begin).await?;
-        let seats = dealing.accepted().seats().iter();
-        let post = self.post_to(seats.map(|(number, seat)| (number.get(), seat.card.identity)).collect());
-        let (digest, deals) = (dealing.accepted().digest(), dealing.accepted().deals());
-        let [_, setup] = dealing.accepted().sessions();
-        let account = dealing.accepted().order().charter.document.terms.account;
+        let (accepted, share, places) = blocking(begin).await?;
+        let digest = accepted.digest();
+        let patience = match accepted.engine() {
+            Some(Engine::Dkls23) | None => PATIENCE,
+            Some(Engine::Cggmp24) => Duration::from_secs(reshare::seconds_max(Engine::Cggmp24)),
+        };
+        let setup = self.setup_ready(&accepted).await?;
+        if accepted.sets_engine() {
+            let nothing = || Ended::Broken("this party holds no share of the account".into());
+            let (share, charter) = share.zip(accepted.engine_charter()).ok_or_else(nothing)?;
+            self.prepare(accepted, charter, share, setup, patience).await?;
+        } else {
+            self.deal(accepted, share, setup, inbox, places, patience).await?;
+        }
+        self.reshare_say(Some(digest)).await;
+        Ok(())
+    }
+
+    /// Gives and receives sub-shares, and goes on to what the next charter takes.
+    async fn deal(
+        self: &Arc<Self>,
+        accepted: Accepted,
+        share: Option<Arc<Share>>,
+        setup: Option<Setup>,
+        mut inbox: Inbox,
+        places: BTreeMap<PartyIndex, PartyIndex>,
+        patience: Duration,
+    ) -> Result<(), Ended> {
         let broken = |broken: Broken| Ended::Broken(broken.to_string());
-        let (reshared, dealing) = match drive(dealing, first, &mut inbox, &post, PATIENCE).await {
+        let (keys, known) = (Arc::clone(&self.keys), accepted.clone());
+        let begin = move || known.begin(share.as_deref(), &keys, &mut crate::rng());
+        let begun = at_pace(Pace::Spare, begin).await.map_err(broken)?;
+        let (dealing, first) = begun.map_err(|refusal| Ended::Broken(refusal.message))?;
+        let seats = accepted.seats().iter();
+        let post = self.post_to(seats.map(|(number, seat)| (number.get(), seat.card.identity)).collect());
+        let account = accepted.order().charter.document.terms.account;
+        let (reshared, dealing) = match drive(dealing, first, &mut inbox, &post, patience).await {
             Ok(done) => done,
             Err(error) => {
                 self.punish_seat(account, &error, &places).await;
                 return Err(broken(error));
             }
         };
+        // Peers that are a round behind still need this run, while the next one goes on.
+        linger_behind(dealing, inbox, post, LINGER);
         let Reshared { charter, share } = reshared;
-        let old_name = dealing.accepted().name_before().cloned();
+        let (digest, deals, name) = (accepted.digest(), accepted.deals(), accepted.name_before().cloned());
         let Some(share) = share else {
-            linger_behind(dealing, inbox, post, LINGER);
             let (party, known) = (Arc::clone(self), charter.clone());
             blocking(move || epochs(party.keeper.as_ref())?.dealt(&digest, &known).map_err(Ended::from))
                 .await?;
             self.say_dealt(&charter).await;
             return Ok(());
         };
-        let mut setup_inbox = self.inboxes.seat(setup, account).ok_or_else(busy)?;
-        let keys = Arc::clone(&self.keys);
-        let begin = move || {
-            let begun = dealing.set_up(&charter, &share, &keys, &mut crate::rng());
-            (begun, dealing, charter, share)
-        };
-        let (begun, dealing, charter, share) = at_pace(Pace::Spare, begin).await.map_err(broken)?;
-        // Peers that are a round behind still need this run, while the next one goes on.
-        linger_behind(dealing, inbox, post, LINGER);
-        let (setting_up, first) = begun.map_err(|refusal| Ended::Broken(refusal.message))?;
-        let post = self.post(&charter.terms);
-        let set_up = drive(setting_up, first, &mut setup_inbox, &post, PATIENCE).await;
-        let (auxiliary, setting_up) = set_up.map_err(broken)?;
-        let prepared = Prepared { resharing: digest, charter: charter.clone(), share, auxiliary };
-        let party = Arc::clone(self);
-        let keep = move || {
-            let keeper = epochs(party.keeper.as_ref())?;
-            keeper.keep(&prepared, crate::now()).map_err(Ended::from)
-        };
-        let kept = blocking(keep).await;
-        linger_behind(setting_up, setup_inbox, post, LINGER);
-        kept?;
-        tracing::info!(%account, epoch = %charter.epoch, "the share of the next epoch is kept");
-        if let Some(name) = old_name.filter(|_| deals) {
+        self.prepare(accepted, charter.clone(), Arc::new(share), setup, patience).await?;
+        if let Some(name) = name.filter(|_| deals) {
             self.tell(FromParty::ReshareDealt(reshare::dealt(&charter, &name, &self.keys))).await;
         }
-        self.reshare_say(Some(digest)).await;
         Ok(())
     }
 
@@ -304,10 +314,6 @@ fn places(accepted: &Accepted, old: &Charter) -> BTreeMap<PartyIndex, PartyIndex
     accepted.seats().iter().filter_map(|(number, seat)| Some((*number, point(seat)?))).collect()
 }
 
-fn epochs(keeper: &dyn Keeper) -> Result<&dyn Epochs, Refusal> {
+pub(crate) fn epochs(keeper: &dyn Keeper) -> Result<&dyn Epochs, Refusal> {
     keeper.epochs().ok_or_else(|| Refusal::new(Code::Order, "this party takes no part in resharings"))
-}
-
-fn busy() -> Ended {
-    Ended::Broken("this party has too much at once: try again".into())
 }

@@ -6,6 +6,7 @@ use cohold_relay::{RelayClient, frame};
 use cohold_store::{PartyStore, StoreError};
 
 use crate::config::NodeHome;
+use crate::primes::PrimePool;
 use crate::runtime::{Runtime, Shutdown};
 use crate::vaulted::VaultedKeeper;
 
@@ -16,6 +17,10 @@ pub async fn serve(home: NodeHome, shutdown: Shutdown, ready: impl FnOnce(&str))
     let store = PartyStore::open(&home.database)?;
     let keeper = VaultedKeeper::new(store, home.vault, card.party.clone())?;
     let keeper = keeper.under(home.rules.clone(), home.config.proposals)?.importing_from(home.imports);
+    let keeper = match home.config.cggmp24 {
+        Some(engine) => keeper.with_primes(PrimePool::new(engine.setups_ahead.into())),
+        None => keeper,
+    };
     tracing::info!(party = %card.party, entity = %card.entity, %fingerprint, "node starts");
     let relay = connect(home.config.relay, &card, &home.keys);
     let runtime = Runtime::new(card, Arc::new(home.keys), home.rules, Arc::new(keeper), relay.link());

@@ -6,20 +6,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cohold_model::ids::PartyIndex;
-use cohold_model::{AccountId, HexBytes};
+use cohold_model::{AccountId, Engine, HexBytes};
 use cohold_mpc::{Consequence, Evidence};
 use cohold_party::refusal::Refusal;
 use cohold_party::sign::SigningRun;
 use cohold_party::verify::{self, Standing};
 use cohold_party::wire::{FromParty, SignOrder};
 
-use crate::drive::{Broken, drive, linger};
+use crate::drive::{Broken, Pace, at_pace, drive, linger};
 use crate::inbox::Inbox;
 use crate::keeper::{KeepError, Kept};
 use crate::runtime::{Post, Runtime, blocking};
 
 /// How long a session may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The same by the second engine, whose rounds are half a second of a core each where nothing else runs.
+const PATIENCE_HEAVY: Duration = Duration::from_secs(60);
 /// How long to answer peers that are a round behind: longer than their second resending takes.
 const LINGER: Duration = Duration::from_secs(5);
 /// The most finished sessions that are kept for that.
@@ -93,12 +95,18 @@ impl Runtime {
         };
         let (authorized, kept, key) = blocking(authorize).await?;
         // From here on it is arithmetic, on as many threads as there are processors.
-        let Kept { charter, banned, .. } = &kept;
-        let (run, first) =
-            authorized.begin(charter, banned, &key.share, &key.auxiliary, &self.keys, &mut crate::rng())?;
-        let post = self.post(&charter.terms);
-        drop((kept, key));
-        let (signature, run) = drive(run, first, inbox, &post, PATIENCE).await.map_err(Ended::Broken)?;
+        let post = self.post(&kept.charter.terms);
+        let (pace, patience) = match kept.charter.engine {
+            Engine::Dkls23 => (Pace::Quick, PATIENCE),
+            Engine::Cggmp24 => (Pace::Apart, PATIENCE_HEAVY),
+        };
+        let keys = Arc::clone(&self.keys);
+        let begin = move || {
+            let Kept { charter, banned, .. } = &kept;
+            authorized.begin(charter, banned, &key.share, &key.auxiliary, &keys, &mut crate::rng())
+        };
+        let (run, first) = at_pace(pace, begin).await.map_err(Ended::Broken)??;
+        let (signature, run) = drive(run, first, inbox, &post, patience).await.map_err(Ended::Broken)?;
         Ok((signature, run, post))
     }
 

@@ -8,8 +8,9 @@ use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
 use cohold_model::{AccountId, Epoch, PartyName, SessionId, Signed, Token};
-use cohold_mpc_ecdsa::{Auxiliary, ForeignShare, Share};
+use cohold_mpc_ecdsa::{ForeignShare, Share};
 use cohold_party::create::{self, Made};
+use cohold_party::engine::Auxiliary;
 use cohold_party::refusal::Code;
 use cohold_party::verify::Reservation;
 use cohold_party::{Refusal, Rules};
@@ -23,10 +24,8 @@ use crate::epochs::{Companions, Epochs};
 use crate::foreign::ForeignShares;
 use crate::keeper::{KeepError, Keeper, Kept, OpenedKey};
 use crate::opened::OpenedKeys;
+use crate::primes::PrimePool;
 use crate::rulebook::Rulebook;
-
-/// How the engine's auxiliary data is filed.
-pub const ENGINE: &str = "dkls23";
 
 /// A store and the vault that seals what is in it.
 pub struct VaultedKeeper {
@@ -39,6 +38,7 @@ pub struct VaultedKeeper {
     rulebook: Option<Rulebook>,
     companions: Option<Arc<Companions>>,
     foreign: ForeignShares,
+    primes: Option<Arc<PrimePool>>,
 }
 
 impl VaultedKeeper {
@@ -56,8 +56,8 @@ impl VaultedKeeper {
         // Another process may be reading; the log is emptied at the next start then.
         drop(store.scrub());
         let store = Arc::new(store);
-        let (opened, charters, rulebook, companions, foreign) = Default::default();
-        Ok(Self { store, vault, party, abandoned, opened, charters, rulebook, companions, foreign })
+        let (opened, charters, rulebook, companions, foreign, primes) = Default::default();
+        Ok(Self { store, vault, party, abandoned, opened, charters, rulebook, companions, foreign, primes })
     }
 
     /// The same, where parties that sleep in files travel with this one.
@@ -73,6 +73,7 @@ impl VaultedKeeper {
             rulebook: None,
             companions: Some(companions),
             foreign: ForeignShares::default(),
+            primes: self.primes.clone(),
         })
     }
 
@@ -87,6 +88,13 @@ impl VaultedKeeper {
     #[must_use]
     pub fn importing_from(mut self, folder: std::path::PathBuf) -> Self {
         self.foreign = ForeignShares::in_folder(folder);
+        self
+    }
+
+    /// The same, where the party makes data of the second engine, from primes of this pool.
+    #[must_use]
+    pub fn with_primes(mut self, primes: Arc<PrimePool>) -> Self {
+        self.primes = Some(primes);
         self
     }
 
@@ -155,7 +163,7 @@ impl Keeper for VaultedKeeper {
             auxiliary: self.seal(account, epoch, Purpose::Auxiliary, &made.auxiliary.to_secret_bytes())?,
         };
         let rules = self.rulebook.as_ref().map(Rulebook::beginning);
-        Ok(self.store.account_keep(&made.charter, ENGINE, &key, rules.as_ref(), now)?)
+        Ok(self.store.account_keep(&made.charter, made.charter.engine.name(), &key, rules.as_ref(), now)?)
     }
 
     fn keygen_drop(&self, account: AccountId) -> Result<(), KeepError> {
@@ -229,17 +237,18 @@ impl Keeper for VaultedKeeper {
     }
 
     fn open(&self, kept: &Kept) -> Result<Arc<OpenedKey>, KeepError> {
-        let (account, epoch, now) = (kept.charter.terms.account, kept.charter.epoch, Instant::now());
-        if let Some(key) = self.opened.find(account, epoch, now) {
+        let Charter { terms, epoch, engine, .. } = &**kept.charter;
+        let (account, epoch, engine, now) = (terms.account, *epoch, *engine, Instant::now());
+        if let Some(key) = self.opened.find((account, epoch, engine), now) {
             return Ok(key);
         }
-        let key = self.store.key_show(account, epoch.0, ENGINE)?.ok_or(KeepError::Unknown(account))?;
+        let key = self.store.key_show(account, epoch.0, engine.name())?.ok_or(KeepError::Unknown(account))?;
         let share = self.unseal(&self.context(account, epoch, Purpose::Share), key.share)?;
         let auxiliary = self.unseal(&self.context(account, epoch, Purpose::Auxiliary), key.auxiliary)?;
         let share = Share::from_secret_bytes(&share).map_err(failed)?;
-        let auxiliary = Auxiliary::from_secret_bytes(&auxiliary).map_err(failed)?;
+        let auxiliary = Auxiliary::from_secret_bytes(engine, &auxiliary).map_err(failed)?;
         let key = Arc::new(OpenedKey { share: Arc::new(share), auxiliary });
-        self.opened.keep(account, epoch, &key, now);
+        self.opened.keep((account, epoch, engine), &key, now);
         Ok(key)
     }
 
@@ -249,6 +258,10 @@ impl Keeper for VaultedKeeper {
 
     fn epochs(&self) -> Option<&dyn Epochs> {
         Some(self)
+    }
+
+    fn primes(&self) -> Option<Arc<PrimePool>> {
+        self.primes.clone()
     }
 
     fn forget_idle(&self) {

@@ -17,7 +17,7 @@ use cohold_model::account::{Card, PartyKind, Role, Terms};
 use cohold_model::change::{Change, Consent};
 use cohold_model::charter::Charter;
 use cohold_model::lineage::CHARTERS_MAX;
-use cohold_model::{Document as _, EntityName, Resharing, Signed};
+use cohold_model::{Document as _, Engine, EntityName, Resharing, Signed};
 
 use crate::gate::{AssessError, Assessment, check_consent, is_of_user};
 use crate::refusal::{Code, Refusal};
@@ -37,7 +37,7 @@ pub fn assess(old: &Charter, resharing: &Resharing) -> Result<Assessment, Assess
     }
     let models = structures(&old.terms, &resharing.terms).map_err(AssessError::Terms)?;
     let difference = difference(&models.before, &models.after)?;
-    let conditions = conditions(&old.terms, &resharing.terms, &models);
+    let conditions = conditions(old, resharing, &models);
     let change = Change::Resharing { resharing: resharing.digest() };
     Assessment::new(old, change, conditions, difference, consenters(&old.terms, &resharing.terms))
 }
@@ -89,8 +89,9 @@ fn consenters(old: &Terms, new: &Terms) -> Vec<Card> {
 }
 
 /// What a custody model cannot see, in sentences, in the order of the parties.
-fn conditions(old: &Terms, new: &Terms, models: &Structures) -> Vec<String> {
-    let mut said = Vec::new();
+fn conditions(old: &Charter, resharing: &Resharing, models: &Structures) -> Vec<String> {
+    let mut said = engine(old, resharing);
+    let (old, new) = (&old.terms, &resharing.terms);
     if new.threshold < old.threshold {
         let parties = |terms: &Terms| format!("{} of {} parties", terms.threshold, terms.parties.len());
         said.push(format!("{} sign from now on, {} before.", parties(new), parties(old)));
@@ -119,6 +120,25 @@ fn conditions(old: &Terms, new: &Terms, models: &Structures) -> Vec<String> {
     }
     said.extend(shrunk(old, new));
     said
+}
+
+/// What another engine is worth, as no model tells protocols apart.
+fn engine(old: &Charter, resharing: &Resharing) -> Vec<String> {
+    match (old.engine, resharing.engine) {
+        (Engine::Dkls23, Engine::Cggmp24) => vec![
+            "Payments are signed by cggmp24 from now on, before by dkls23; the shares and the address stay."
+                .into(),
+            "cggmp24 is an alpha and not constant-time: a flaw in it may leak shares to a party that takes              part, and its timing may tell others on the same machine."
+                .into(),
+            "Recovery files take no part in it: they sign alone with this user's other shares, by dkls23."
+                .into(),
+        ],
+        (Engine::Cggmp24, Engine::Dkls23) => vec![
+            "Payments are signed by dkls23 from now on, before by cggmp24; the shares and the address stay."
+                .into(),
+        ],
+        (Engine::Dkls23, Engine::Dkls23) | (Engine::Cggmp24, Engine::Cggmp24) => Vec::new(),
+    }
 }
 
 /// Of several users, each who could move alone and no longer can: the models take them for one, and what

@@ -7,11 +7,12 @@
 use cohold_model::account::{Card, Proposal, keygen_session};
 use cohold_model::charter::{Charter, CharterError, KeyBinding};
 use cohold_model::ids::{Epoch, PartyIndex};
-use cohold_model::{Document as _, PartyName, SessionId, Signature, Signed};
+use cohold_model::{Document as _, Engine, PartyName, SessionId, Signature, Signed};
 use cohold_mpc::{Envelope, Fault, Outcome, PartyKeys, Session};
-use cohold_mpc_ecdsa::{Auxiliary, GeneratedKey, KeyGeneration, Share};
+use cohold_mpc_ecdsa::{GeneratedKey, KeyGeneration, Share};
 use rand_core::CryptoRng;
 
+use crate::engine::Auxiliary;
 use crate::refusal::{Code, Refusal};
 use crate::rules::Rules;
 use crate::verify::HORIZON_SECONDS_MAX;
@@ -129,7 +130,7 @@ impl Making {
         let Outcome { output, transcript } = self.run.outcome()?;
         let GeneratedKey { share, auxiliary } = output;
         let charter = first_charter(&self.proposal.document, share.key().binding(transcript));
-        Some(Made { charter, share, auxiliary })
+        Some(Made { charter, share, auxiliary: Auxiliary::Dkls23(auxiliary) })
     }
 }
 
@@ -143,6 +144,7 @@ fn first_charter(proposal: &Proposal, key: KeyBinding) -> Charter {
         created_at: proposal.created_at,
         previous: None,
         origin: proposal.import.as_ref().map(|import| import.origin),
+        engine: Engine::default(),
     }
 }
 

@@ -15,8 +15,8 @@ use cohold_mpc_ecdsa::{ForeignKey, ForeignShare, ImportedFrom, KeyResharing, Res
 use rand_core::CryptoRng;
 
 use crate::create::Accepted;
+use crate::engine::{Ready, SettingUp};
 use crate::refusal::{Code, Refusal};
-use crate::reshare::SettingUp;
 
 /// A key on its way from its holders to the parties of the account.
 pub struct Importing {
@@ -121,6 +121,6 @@ impl Importing {
         keys: &PartyKeys,
         rng: &mut impl CryptoRng,
     ) -> Result<(SettingUp, Vec<Envelope>), Refusal> {
-        SettingUp::begin(self.accepted.context(self.setup_session()), share, keys, rng)
+        SettingUp::begin(self.accepted.context(self.setup_session()), share, Ready::Dkls23, keys, rng)
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod charter_change;
 pub mod create;
+pub mod engine;
 pub mod gate;
 pub mod import;
 pub mod refusal;

@@ -1,33 +1,34 @@
 //! How an account goes from one epoch to the next, as one party does it: the resharing that it checks, a
 //! run among old and new parties, engine data among the new ones, and the charter that every new party
-//! computes for itself and signs.
+//! computes for itself and signs. Where only the engine changes, no share moves and the epoch stays: the
+//! parties that the new engine serves make its data, and all sign.
 //!
 //! The order is what makes it safe against a crash anywhere. The new share is durable before this party's
 //! signature under the new charter leaves it; the old one stays until all new parties have signed; and a
 //! party that will not sign notes so before it says so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cohold_model::account::Card;
 use cohold_model::charter::Charter;
 use cohold_model::handover::Dealt;
 use cohold_model::ids::PartyIndex;
 use cohold_model::reshare::{Abandonment, Seat, reshare_session, reshare_setup_session};
-use cohold_model::{Digest, Document as _, PartyName, Resharing, SessionId, Signed};
+use cohold_model::{Digest, Document as _, Engine, PartyName, Resharing, SessionId, Signed};
 use cohold_mpc::{Envelope, Fault, Outcome, PartyKeys, Session, SessionContext};
-use cohold_mpc_ecdsa::{
-    AccountKey, Auxiliary, AuxiliarySetup, DealtFrom, KeyResharing, ReshareOutcome, Share,
-};
+use cohold_mpc_ecdsa::{AccountKey, DealtFrom, KeyResharing, ReshareOutcome, Share};
 use rand_core::CryptoRng;
 
 use crate::charter_change::admit;
+use crate::engine::{Auxiliary, Ready, SettingUp};
 use crate::refusal::{Code, Refusal};
 use crate::rules::Rules;
 use crate::verify::{HORIZON_SECONDS_MAX, Standing};
 use crate::wire::ReshareOrder;
 
 /// A resharing that this party takes part in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Accepted {
     order: ReshareOrder,
     seats: BTreeMap<PartyIndex, Seat>,
@@ -50,21 +51,25 @@ pub struct Reshared {
     pub share: Option<Share>,
 }
 
-/// Engine data on its way.
-pub struct SettingUp {
-    run: Session<AuxiliarySetup>,
-}
-
 /// What a party that holds a share keeps before it signs the charter.
 pub struct Prepared {
     /// Digest of the resharing.
     pub resharing: Digest,
     /// The charter to come.
     pub charter: Charter,
-    /// The new share.
-    pub share: Share,
-    /// Its engine data.
-    pub auxiliary: Auxiliary,
+    /// The new share, or the same where only the engine changes.
+    pub share: Arc<Share>,
+    /// Its engine data; none at a party that the engine does not serve.
+    pub auxiliary: Option<Auxiliary>,
+}
+
+/// How many seconds the parties have until all have signed, the making of primes for the engine included.
+#[must_use]
+pub fn seconds_max(engine: Engine) -> u64 {
+    match engine {
+        Engine::Dkls23 => 130,
+        Engine::Cggmp24 => 900,
+    }
 }
 
 /// Checks a resharing: as a party in `standing` under the charter in force, or as one that comes in.
@@ -112,7 +117,14 @@ fn review_inside(
     }
     let assessment = admit(standing.charter, &order.resharing, order.consent.as_ref(), now)?;
     let consent = order.consent.as_ref().filter(|_| assessment.needs_consent());
-    let dealers = order.resharing.document.dealers.iter();
+    let resharing = &order.resharing.document;
+    if resharing.sets_engine(standing.charter)
+        && let Some(banned) = standing.banned.iter().next()
+    {
+        let message = format!("party {banned} is banned for this key: reshare the account without it first");
+        return Err(Refusal::new(Code::Banned, message));
+    }
+    let dealers = resharing.dealers.iter();
     let points: BTreeSet<PartyIndex> =
         dealers.filter_map(|name| standing.charter.terms.party(name)).map(|(index, _)| index).collect();
     match points.intersection(standing.banned).next() {
@@ -190,6 +202,57 @@ impl Accepted {
         self.seat.deals.is_some()
     }
 
+    /// Whether the engine alone changes: no share moves, and the epoch stays.
+    #[must_use]
+    pub fn sets_engine(&self) -> bool {
+        self.order.resharing.document.sets_engine(&self.order.charter.document)
+    }
+
+    /// This party's point in the charter to come, if it holds a share then.
+    #[must_use]
+    pub fn point(&self) -> Option<PartyIndex> {
+        self.seat.holds
+    }
+
+    /// The engine whose data this party is to make; none where it holds no share then, or is not served.
+    #[must_use]
+    pub fn engine(&self) -> Option<Engine> {
+        let engine = self.order.resharing.document.engine;
+        (self.holds() && engine.serves(self.seat.card.kind)).then_some(engine)
+    }
+
+    /// The charter that another engine makes of the one in force, with everything else as it is.
+    #[must_use]
+    pub fn engine_charter(&self) -> Option<Charter> {
+        let (old, resharing) = (&self.order.charter.document, &self.order.resharing.document);
+        Some(Charter {
+            version: old.version.checked_add(1)?,
+            created_at: resharing.created_at,
+            previous: Some(resharing.charter),
+            engine: resharing.engine,
+            ..old.clone()
+        })
+    }
+
+    /// Starts the run of the engine data among those whom the engine of `charter` serves.
+    pub fn set_up(
+        &self,
+        charter: &Charter,
+        share: &Share,
+        ready: Ready,
+        keys: &PartyKeys,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(SettingUp, Vec<Envelope>), Refusal> {
+        let me = share.index();
+        let [_, session] = self.sessions();
+        let peers = charter.terms.indexed().filter(|(index, _)| *index != me);
+        let peers = peers.filter(|(_, card)| charter.engine.serves(card.kind));
+        let peers = peers.map(|(index, card)| (index, card.seal)).collect();
+        let context =
+            SessionContext { account: charter.terms.account, epoch: charter.epoch, session, me, peers };
+        SettingUp::begin(context, share, ready, keys, rng)
+    }
+
     /// Whether this party holds a share afterwards.
     #[must_use]
     pub fn holds(&self) -> bool {
@@ -253,57 +316,9 @@ impl Dealing {
             created_at: resharing.created_at,
             previous: Some(resharing.charter),
             origin: old.origin,
+            engine: resharing.engine,
         };
         Some(Reshared { charter, share })
-    }
-
-    /// Starts the run of the engine data among those who hold a share now.
-    pub fn set_up(
-        &self,
-        charter: &Charter,
-        share: &Share,
-        keys: &PartyKeys,
-        rng: &mut impl CryptoRng,
-    ) -> Result<(SettingUp, Vec<Envelope>), Refusal> {
-        let me = share.index();
-        let [_, session] = self.accepted.sessions();
-        let peers = charter.terms.indexed().filter(|(index, _)| *index != me);
-        let peers = peers.map(|(index, card)| (index, card.seal)).collect();
-        let context =
-            SessionContext { account: charter.terms.account, epoch: charter.epoch, session, me, peers };
-        SettingUp::begin(context, share, keys, rng)
-    }
-}
-
-impl SettingUp {
-    /// Starts the run at the seat of `context`, whose parties are all who hold a share.
-    pub(crate) fn begin(
-        context: SessionContext,
-        share: &Share,
-        keys: &PartyKeys,
-        rng: &mut impl CryptoRng,
-    ) -> Result<(Self, Vec<Envelope>), Refusal> {
-        let refuse = |e: &dyn std::fmt::Display| Refusal::new(Code::Order, e.to_string());
-        let protocol = AuxiliarySetup::new(&context, share).map_err(|e| refuse(&e))?;
-        let mut run = Session::new(context, &keys.seal, protocol, rng).map_err(|e| refuse(&e))?;
-        let envelopes = run.start(rng).map_err(|e| refuse(&e))?;
-        Ok((Self { run }, envelopes))
-    }
-
-    /// Takes in one envelope and returns what to send.
-    pub fn receive(&mut self, envelope: &Envelope, rng: &mut impl CryptoRng) -> Result<Vec<Envelope>, Fault> {
-        self.run.receive(envelope, rng)
-    }
-
-    /// What to send again when nothing comes.
-    #[must_use]
-    pub fn resend(&self) -> Vec<Envelope> {
-        self.run.resend()
-    }
-
-    /// The engine data, once.
-    pub fn auxiliary(&mut self) -> Option<Auxiliary> {
-        self.run.outcome().map(|outcome| outcome.output)
     }
 }
 

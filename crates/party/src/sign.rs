@@ -4,22 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
-use cohold_model::{HexBytes, RequestId, SessionId};
-use cohold_mpc::{Envelope, Fault, PartyKeys, Session, SessionContext};
-use cohold_mpc_ecdsa::{Auxiliary, Share, Signing, SigningDigest};
+use cohold_model::{Engine, HexBytes, RequestId, SessionId};
+use cohold_mpc::{Envelope, Fault, PartyKeys, SessionContext};
+use cohold_mpc_ecdsa::{Share, SigningDigest};
 use rand_core::CryptoRng;
 
+use crate::engine::{Auxiliary, SigningSession};
 use crate::refusal::{Code, Refusal};
 use crate::verify::Authorized;
 
 /// A signature in the making.
 pub struct SigningRun {
     request: RequestId,
-    run: Session<Signing>,
+    run: SigningSession,
 }
 
 impl Authorized {
-    /// Starts the session with this party's opened share.
+    /// Starts the session with this party's opened share, by the engine of the charter in force.
     pub fn begin(
         self,
         charter: &Charter,
@@ -29,7 +30,6 @@ impl Authorized {
         keys: &PartyKeys,
         rng: &mut impl CryptoRng,
     ) -> Result<(SigningRun, Vec<Envelope>), Refusal> {
-        let unavailable = |e: &dyn std::fmt::Display| Refusal::new(Code::Unavailable, e.to_string());
         let session = self.session;
         let peers: BTreeMap<_, _> = self
             .order
@@ -41,10 +41,10 @@ impl Authorized {
         let account = charter.terms.account;
         let context = SessionContext { account, epoch: charter.epoch, session, me: self.me, peers };
         let digest = SigningDigest(self.signing_digest);
-        let protocol =
-            Signing::new(&context, share, auxiliary, banned, digest).map_err(|e| unavailable(&e))?;
-        let mut run = Session::new(context, &keys.seal, protocol, rng).map_err(|e| unavailable(&e))?;
-        let envelopes = run.start(rng).map_err(|e| unavailable(&e))?;
+        let key = (share, auxiliary);
+        let mut run = SigningSession::new(charter.engine, context, key, banned, digest, (keys, rng))?;
+        let unavailable = |fault: Fault| Refusal::new(Code::Unavailable, fault.to_string());
+        let envelopes = run.start(rng).map_err(unavailable)?;
         Ok((SigningRun { request: self.order.intent.request, run }, envelopes))
     }
 }
@@ -62,6 +62,12 @@ impl SigningRun {
         self.request
     }
 
+    /// By which protocol it is made.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.run.engine()
+    }
+
     /// Takes in one envelope and returns what to send.
     pub fn receive(&mut self, envelope: &Envelope, rng: &mut impl CryptoRng) -> Result<Vec<Envelope>, Fault> {
         self.run.receive(envelope, rng)
@@ -75,7 +81,7 @@ impl SigningRun {
 
     /// The signature, once: r ‖ s ‖ recovery id, 65 bytes, verified under the account's key.
     pub fn signature(&mut self) -> Option<HexBytes> {
-        let signature = self.run.outcome()?.output;
+        let signature = self.run.signature()?;
         let mut bytes = Vec::with_capacity(65);
         bytes.extend_from_slice(&signature.r);
         bytes.extend_from_slice(&signature.s);

@@ -224,6 +224,15 @@ pub enum FromParty {
         /// Why.
         reason: String,
     },
+    /// How many of the primes there are that a party makes before the engine's data can be made.
+    ResharePrimes {
+        /// The account.
+        account: AccountId,
+        /// Digest of the resharing.
+        resharing: Digest,
+        /// So many, of four.
+        made: u8,
+    },
     /// I am under this charter now, or out of the account by it.
     ReshareTaken {
         /// The account.

@@ -59,7 +59,16 @@ fn charter(threshold: u8, parties: &[(&str, PartyKind, &str)]) -> Charter {
         chain_code: Digest([3; 32]),
         transcript: Digest([4; 32]),
     };
-    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: NOW, previous: None, origin: None }
+    Charter {
+        version: 1,
+        terms,
+        epoch: Epoch::FIRST,
+        key,
+        created_at: NOW,
+        previous: None,
+        origin: None,
+        engine: Default::default(),
+    }
 }
 
 const DEVICE: (&str, PartyKind, &str) = ("device", PartyKind::Device, "ana");

@@ -65,7 +65,16 @@ fn charter() -> Charter {
         chain_code: Digest([3; 32]),
         transcript: Digest([4; 32]),
     };
-    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: NOW, previous: None, origin: None }
+    Charter {
+        version: 1,
+        terms,
+        epoch: Epoch::FIRST,
+        key,
+        created_at: NOW,
+        previous: None,
+        origin: None,
+        engine: Default::default(),
+    }
 }
 
 fn order() -> SignOrder {

@@ -101,6 +101,7 @@ CREATE TABLE approvals (
     rules::MIGRATION,
     reshare::MIGRATION,
     notices::MIGRATION,
+    reshare::MIGRATION_PAST,
 ];
 
 /// The database of a party.

@@ -20,9 +20,14 @@ impl Cluster {
         let proposer = self.party(1).spec.party.clone();
         let dealers: BTreeSet<PartyName> =
             dealers.iter().map(|i| self.party(*i).spec.party.clone()).collect();
-        let created_at = cohold_node::now();
-        let resharing =
-            Resharing { charter: old.digest(), terms, dealers, proposer: proposer.clone(), created_at };
+        let resharing = Resharing {
+            charter: old.digest(),
+            terms,
+            dealers,
+            proposer: proposer.clone(),
+            created_at: cohold_node::now(),
+            engine: old.engine,
+        };
         Signed::by(resharing, proposer, &self.party(1).keys.identity)
     }
 

@@ -2,7 +2,6 @@
 //! they answer. Stolen parties take their seats in the sessions.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use cohold_chain_evm::assemble::RawSignature;
@@ -14,8 +13,9 @@ use cohold_model::ids::PartyIndex;
 use cohold_model::intent::Asset;
 use cohold_model::statement::{Allowance, FeeBound, Statement};
 use cohold_model::{Amount, Document as _, HexBytes, IdentityKey, Signed};
-use cohold_mpc::{Envelope, PartyKeys, Session, SessionContext};
-use cohold_mpc_ecdsa::{Signing, SigningDigest};
+use cohold_mpc::{Envelope, PartyKeys, SessionContext};
+use cohold_mpc_ecdsa::SigningDigest;
+use cohold_party::engine::SigningSession;
 use cohold_party::wire::{FromParty, Message, SignOrder, ToParty};
 use cohold_relay::{Address as Mail, Link};
 use tokio::sync::mpsc;
@@ -393,7 +393,7 @@ impl<'a> Liar<'a> {
     async fn put(&mut self, order: SignOrder, to: &Card) -> anyhow::Result<Answer> {
         let session = order.session();
         let honest: Vec<IdentityKey> = self.honest_signers(&order).collect();
-        let mut runs = self.seated(&order)?;
+        let mut runs = self.seated(&order);
         for party in honest.into_iter().filter(|party| *party != to.identity).chain([to.identity]) {
             self.hostile.say(party, &ToParty::Sign(Box::new(order.clone()))).await?;
         }
@@ -434,7 +434,7 @@ impl<'a> Liar<'a> {
     }
 
     /// The thief's own part in a session, for every seat that it has.
-    fn seated(&self, order: &SignOrder) -> anyhow::Result<BTreeMap<PartyIndex, Session<Signing>>> {
+    fn seated(&self, order: &SignOrder) -> BTreeMap<PartyIndex, SigningSession> {
         let mut runs = BTreeMap::new();
         for index in order.signers.iter().filter(|index| self.seats.contains_key(index)) {
             let Some(Stolen { key: Some(key), keys, .. }) = self.stolen.get(index) else { continue };
@@ -449,13 +449,13 @@ impl<'a> Liar<'a> {
             };
             let digest = SigningDigest(signing_digest(&order.plan.payload.0));
             // What cannot even be begun is not played; the order is given all the same.
-            if let Ok(signing) = Signing::new(&context, &key.share, &key.auxiliary, &BTreeSet::new(), digest)
-            {
-                let keys = Arc::clone(keys);
-                runs.insert(*index, Session::new(context, &keys.seal, signing, &mut cohold_node::rng())?);
+            let (engine, mut rng, nobody) = (self.charter.engine, cohold_node::rng(), BTreeSet::new());
+            let (own, draw) = ((&*key.share, &key.auxiliary), (&**keys, &mut rng));
+            if let Ok(run) = SigningSession::new(engine, context, own, &nobody, digest, draw) {
+                runs.insert(*index, run);
             }
         }
-        Ok(runs)
+        runs
     }
 }
 

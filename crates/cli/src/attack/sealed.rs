@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use cohold_model::Epoch;
 use cohold_model::charter::Charter;
+use cohold_model::{Engine, Epoch};
 use cohold_mpc_ecdsa::Share;
-use cohold_node::vaulted::ENGINE;
 use cohold_store::PartyStore;
 use cohold_vault::{Purpose, SealContext, Sealed, SoftwareVault, Vault as _};
 
@@ -68,7 +67,9 @@ fn foreign_keys(loot: &Loot, shut: &[Container], charter: &Charter) -> Tried {
             Container::Recovery(_) | Container::Open(_) => continue,
         };
         let (Some(party), Some(store)) = (party, database_open(&folder.join(database))) else { continue };
-        let Ok(Some(sealed)) = store.key_show(account, charter.epoch.0, ENGINE) else { continue };
+        let Ok(Some(sealed)) = store.key_show(account, charter.epoch.0, charter.engine.name()) else {
+            continue;
+        };
         let place = SealContext::of_account(account, charter.epoch, party, Purpose::Share);
         for key in &keys {
             tries += 1;
@@ -150,7 +151,10 @@ fn other_epochs(loot: &Loot, charter: &Charter) -> Tried {
         let epochs = (0..=charter.epoch.0.saturating_add(EPOCHS_MAX)).map(Epoch);
         for epoch in epochs.filter(|epoch| *epoch != charter.epoch) {
             tries += 1;
-            if let Ok(Some(_)) = store.key_show(charter.terms.account, epoch.0, ENGINE) {
+            let holds = |engine: Engine| {
+                matches!(store.key_show(charter.terms.account, epoch.0, engine.name()), Ok(Some(_)))
+            };
+            if [Engine::Dkls23, Engine::Cggmp24].into_iter().any(holds) {
                 found.push(epoch.to_string());
             }
         }

@@ -10,7 +10,8 @@ use cohold_model::charter::Charter;
 use cohold_model::intent::{Action, Asset};
 use cohold_model::{Amount, Digest, HexBytes, SessionId};
 use cohold_mpc::SessionContext;
-use cohold_mpc_ecdsa::{RecoverableSignature, Signing, SigningDigest};
+use cohold_mpc_ecdsa::{RecoverableSignature, SigningDigest};
+use cohold_party::engine::SigningSession;
 use k256::ecdsa::SigningKey;
 use k256::elliptic_curve::PrimeField as _;
 use k256::{NonZeroScalar, Scalar};
@@ -116,8 +117,10 @@ fn refused_by_engine(charter: &Charter, alone: &Stolen) -> anyhow::Result<String
         peers: std::collections::BTreeMap::new(),
     };
     let nobody = std::collections::BTreeSet::new();
-    match Signing::new(&context, &alone.share, &key.auxiliary, &nobody, SigningDigest([7; 32])) {
-        Err(error) => Ok(error.to_string()),
+    let (own, mut rng) = ((&*alone.share, &key.auxiliary), cohold_node::rng());
+    let draw = (&*alone.keys, &mut rng);
+    match SigningSession::new(charter.engine, context, own, &nobody, SigningDigest([7; 32]), draw) {
+        Err(refusal) => Ok(refusal.message),
         Ok(_) => anyhow::bail!("the engine begins to sign with one share"),
     }
 }

@@ -99,6 +99,7 @@ impl Payer {
                 dealers: [me.clone(), "cosigner".parse()?].into(),
                 proposer: me.clone(),
                 created_at: cohold_node::now(),
+                engine: charter.engine,
             };
             let resharing = Signed::by(resharing, me, &self.device.keys.identity);
             let began = Instant::now();

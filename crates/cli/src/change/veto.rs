@@ -60,7 +60,7 @@ impl Objector {
         let charter = client.account(account).await?.charter;
         let charter = charter.context("the server has no charter of the account")?;
         charter.check().context("the server's charter of the account is refused")?;
-        let sleeper = Sleeper::wake(path, passphrase_file, &charter.document)?;
+        let sleeper = Sleeper::wake(path, passphrase_file, &charter)?;
         let (party, keys) = (sleeper.card.party.clone(), Arc::clone(&sleeper.keys));
         Ok(Self { charter: charter.document, party, keys })
     }

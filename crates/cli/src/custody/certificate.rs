@@ -10,7 +10,6 @@ use cohold_api::{CertificateView, PageQuery};
 use cohold_custody::certificate::{Expect, Link, Verified, VerifyError, parse, verify};
 use cohold_model::charter::Charter;
 use cohold_model::civil::utc;
-use cohold_model::ids::Epoch;
 use cohold_model::{AccountId, Signed};
 use cohold_vault::file::private_replace;
 use serde_json::json;
@@ -146,11 +145,12 @@ fn past(
 ) -> anyhow::Result<Verified> {
     let parsed = parse(bytes).map_err(|error| refused(&error.into()))?.document;
     let at = parsed.issued_at;
-    let epoch = parsed.charters.last().map_or(Epoch::FIRST, |charter| charter.document.epoch);
+    let version = parsed.charters.last().map_or(1, |charter| charter.document.version);
     let id = charter.document.terms.account;
     let earlier = home.past(id)?;
-    let own = [charter].into_iter().chain(&earlier).find(|own| own.document.epoch == epoch);
-    let is_before = earlier.iter().all(|own| own.document.epoch > epoch) && charter.document.epoch > epoch;
+    let own = [charter].into_iter().chain(&earlier).find(|own| own.document.version == version);
+    let later = |own: &Signed<Charter>| own.document.version > version;
+    let is_before = earlier.iter().all(later) && later(charter);
     // Before this device came to the account it knows no charter; what it has no own one of else is wrong.
     let charter = if is_before { None } else { own.or(Some(charter)) };
     let (issuer, account) = (Some(issuer), Some(id));

@@ -10,6 +10,7 @@ mod crash;
 mod custody;
 mod demo;
 mod dev;
+mod engine;
 mod exit;
 mod fleet;
 mod full_disk;

@@ -12,6 +12,7 @@ use cohold_mpc::{PartyKeys, Session, SessionContext};
 use cohold_mpc_ecdsa::{Signing, SigningDigest};
 use cohold_node::vaulted::VaultedKeeper;
 use cohold_node::{Keeper as _, OpenedKey};
+use cohold_party::engine::Auxiliary;
 use cohold_party::wire::{FromParty, Message, SignOrder, ToParty};
 use cohold_relay::{Address, Hub, Parcel, RelayClient, socket};
 use cohold_vault::SoftwareVault;
@@ -122,7 +123,9 @@ impl Coordinator {
             me: seat.index,
             peers: peers.map(|peer| (*peer, terms.party_at(*peer).unwrap().seal)).collect(),
         };
-        let OpenedKey { share, auxiliary } = seat.key.as_ref();
+        let OpenedKey { share, auxiliary: Auxiliary::Dkls23(auxiliary) } = seat.key.as_ref() else {
+            panic!("the account signs by the first engine")
+        };
         let signing =
             Signing::new(&context, share, auxiliary, &BTreeSet::new(), SigningDigest(digest)).unwrap();
         let mut run = Session::new(context, &seat.keys.seal, signing, &mut cohold_node::rng()).unwrap();

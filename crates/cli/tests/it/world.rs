@@ -15,6 +15,9 @@ use crate::process::{Begun, Cli, PROGRAM, Service, until};
 
 pub(crate) const PIN: &str = "914-bright-kite";
 pub(crate) const PASSPHRASE: &str = "seven paper cranes over a harbour";
+/// Safe primes for the second engine, which debug builds take instead of making their own.
+const PRIMES: (&str, &str) =
+    ("COHOLD_TEST_PRIMES", concat!(env!("CARGO_MANIFEST_DIR"), "/../mpc-cggmp/tests/primes.hex"));
 pub(crate) const NODES: [&str; 2] = ["cosigner", "guardian"];
 
 pub(crate) struct World {
@@ -52,6 +55,18 @@ impl World {
             let rules = format!("{node}/rules.toml");
             let text = std::fs::read_to_string(world.path(&rules)).unwrap();
             world.write(&rules, &format!("{text}\n[resharing]\ndelay_seconds = {delay_seconds}\n"));
+            world.node_restart(node, None);
+        }
+        Some(world)
+    }
+
+    /// The same, with nodes that take part in the second engine.
+    pub(crate) fn start_with_engines(delay_seconds: u64) -> Option<Self> {
+        let mut world = Self::start_joining(delay_seconds)?;
+        for node in NODES {
+            let settings = format!("{node}/node.toml");
+            let text = std::fs::read_to_string(world.path(&settings)).unwrap();
+            world.write(&settings, &format!("{text}\n[cggmp24]\n"));
             world.node_restart(node, None);
         }
         Some(world)
@@ -206,7 +221,7 @@ impl World {
     }
 
     fn service(&self, verb: &str, name: &str, config: &Path, crash: Option<&str>) -> Service {
-        let mut envs = vec![("COHOLD_LOG", self.log)];
+        let mut envs = vec![("COHOLD_LOG", self.log), PRIMES];
         envs.extend(self.envs.iter().map(|(name, value)| (*name, value.as_str())));
         envs.extend(crash.map(|point| ("COHOLD_CRASH_AT", point)));
         let words = [verb.as_ref(), "--json".as_ref(), "--config".as_ref(), config.as_os_str()];
@@ -251,6 +266,7 @@ impl World {
             .env("COHOLD_PIN", PIN)
             .env("COHOLD_RECOVERY_PASSPHRASE", PASSPHRASE)
             .env("COHOLD_LOG", self.log)
+            .env(PRIMES.0, PRIMES.1)
     }
 
     /// Makes an account, without money.

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cohold_model::PartyName;
 use cohold_model::account::{Card, PartyKind, Role, Terms};
 use cohold_model::lineage::Lineage;
+use cohold_model::{Engine, PartyName};
 
 use super::labels::Labels;
 use super::said::Said;
@@ -21,6 +21,8 @@ use crate::words;
 pub(super) struct Past<'a> {
     pub(super) holders: Vec<Holder<'a>>,
     quorums: Vec<Quorum>,
+    /// By which protocols its parties signed, ever.
+    engines: BTreeSet<Engine>,
     /// The one device of the first charter, if there was one: its PIN needs no other name.
     pub(super) first_device: Option<String>,
     /// What the parties of the charter in force are called there, by their labels.
@@ -53,12 +55,15 @@ impl<'a> Past<'a> {
     pub(super) fn new(lineage: &'a Lineage, labels: &Labels, said: &BTreeMap<&PartyName, Said<'_>>) -> Self {
         let current = &lineage.current().document.terms;
         let mut past = Self::none(lineage.charters().next().map_or(current, |first| &first.document.terms));
+        past.engines = lineage.charters().map(|signed| signed.document.engine).collect();
         past.names = current
             .parties
             .iter()
             .map(|card| (labels.of_card(card).to_owned(), card.party.to_string()))
             .collect();
-        for signed in lineage.past() {
+        // Shares that another engine took over unchanged are of the present, not of the past.
+        let in_force = lineage.current().document.epoch;
+        for signed in lineage.past().iter().filter(|signed| signed.document.epoch != in_force) {
             let (terms, epoch) = (&signed.document.terms, signed.document.epoch.0);
             for card in &terms.parties {
                 let label = labels.of_card(card);
@@ -83,6 +88,17 @@ impl<'a> Past<'a> {
             holder.deleted = word.filter(|word| holder.deleted_all(word)).map(|word| word.evidence);
         }
         past
+    }
+
+    /// What is wrong where old messages of a protocol told somebody a share.
+    pub(super) fn engine_leak(&self) -> &'static str {
+        match (self.engines.contains(&Engine::Dkls23), self.engines.contains(&Engine::Cggmp24)) {
+            (_, false) => "the threshold engine (DKLs23, unaudited) leaks the other shares to a party",
+            (true, true) => {
+                "a threshold engine (DKLs23, unaudited; CGGMP24, an alpha) leaks the other shares to a party"
+            }
+            (false, true) => "the threshold engine (CGGMP24, an alpha) leaks the other shares to a party",
+        }
     }
 
     /// None before these terms.
@@ -110,6 +126,8 @@ impl<'a> Past<'a> {
     fn quorum(&mut self, threshold: u8, labels: BTreeSet<String>, epoch: u32) {
         let same = |quorum: &&mut Quorum| quorum.threshold == threshold && quorum.labels == labels;
         match self.quorums.iter_mut().find(same) {
+            // Named once, whatever engines it had.
+            Some(quorum) if quorum.epochs.last() == Some(&epoch) => {}
             Some(quorum) => quorum.epochs.push(epoch),
             None => self.quorums.push(Quorum { threshold, labels, epochs: vec![epoch] }),
         }

@@ -11,7 +11,9 @@ use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::{Charter, KeyBinding};
 use cohold_model::intent::Asset;
 use cohold_model::statement::{Allowance, FeeBound, Receivers, Sealing, Statement, Vouch};
-use cohold_model::{Amount, Digest, Document as _, Epoch, HexBytes, IdentitySecret, Lineage, Signed, Token};
+use cohold_model::{
+    Amount, Digest, Document as _, Engine, Epoch, HexBytes, IdentitySecret, Lineage, Signed, Token,
+};
 
 pub(crate) const CREATED_AT: u64 = 1_800_000_000;
 pub(crate) const NOW: u64 = CREATED_AT + 3600;
@@ -30,6 +32,8 @@ pub(crate) struct Account {
     pub(crate) before: Vec<Signed<Charter>>,
     /// How its key existed before it did.
     pub(crate) origin: Option<cohold_model::Origin>,
+    /// By which protocol its parties sign.
+    pub(crate) engine: Engine,
 }
 
 #[derive(Clone, Debug)]
@@ -126,6 +130,7 @@ pub(crate) fn personal() -> Account {
         own: Own::default(),
         before: Vec::new(),
         origin: None,
+        engine: Engine::Dkls23,
     }
 }
 
@@ -150,6 +155,7 @@ pub(crate) fn enterprise() -> Account {
         own: Own::default(),
         before: Vec::new(),
         origin: None,
+        engine: Engine::Dkls23,
     }
     .declared_own()
 }
@@ -234,14 +240,18 @@ impl Account {
         };
         let version = u32::try_from(self.before.len()).expect("few") + 1;
         let previous = self.before.last().map(|before| before.document.digest());
+        let engines = self.before.iter().map(|before| before.document.engine).chain([self.engine]);
+        let engines: Vec<_> = engines.collect();
+        let kept = engines.windows(2).filter(|engines| engines[0] != engines[1]).count();
         Charter {
             version,
             terms,
-            epoch: Epoch(version),
+            epoch: Epoch(version - u32::try_from(kept).expect("few")),
             key,
             created_at: CREATED_AT,
             previous,
             origin: self.origin,
+            engine: self.engine,
         }
     }
 

@@ -7,7 +7,7 @@ use cohold_custody::extract::{ATOMS_MAX, Dates, Seen};
 use cohold_custody::{Class, Evidence, difference, sheet};
 use cohold_model::account::Role;
 use cohold_model::statement::{Sealing, Statement, Vouch};
-use cohold_model::{Epoch, Origin, Signed};
+use cohold_model::{Engine, Epoch, Origin, Signed};
 
 use crate::account::{
     Account, CREATED_AT, NOW, device, ether, golden, moved, node, party, personal, recovered, recovery,
@@ -99,6 +99,34 @@ fn a_past_quorum_signs_for_ever() {
     let third = Account { entities: vec![("ana", Role::User)], approvers: vec!["device"], ..third };
     assert!(verdict(&third.model()).assuming.contains(&vec!["kept-cosigner".into(), "kept-guardian".into()]));
     assert_eq!(difference(&new.model(), &third.model()).expect("one").verdict, Verdict::Equal);
+}
+
+/// Another engine on the same shares leaves no old share behind, and is a doubt for ever.
+#[test]
+fn another_engine_is_no_past_and_a_doubt() {
+    let old = personal().declared_own();
+    let set = Account { engine: Engine::Cggmp24, ..old.clone() }.after(&old);
+    let refreshed = set.clone().after(&set);
+    let back = Account { engine: Engine::Dkls23, ..refreshed.clone() }.after(&refreshed);
+    let past = |account: &Account| {
+        let model = account.model();
+        let old = |rule: &&cohold_custody::Rule| rule.power.starts_with("old:");
+        let said = model.rules().iter().find(|rule| rule.because.contains("still sign"));
+        let leak = format!("{:?}", model.atoms()["engine-leak"]);
+        (model.rules().iter().filter(old).count(), said.map(|rule| rule.because.clone()), leak)
+    };
+    let (rules, said, leak) = past(&set);
+    assert_eq!((rules, said), (0, None));
+    assert!(leak.contains("DKLs23, unaudited; CGGMP24, an alpha"), "{leak}");
+    // Another doubt is another way for outsiders, which is the user's to allow.
+    let verdict = difference(&old.model(), &set.model()).expect("one").verdict;
+    assert_eq!(verdict, Verdict::CrossesTheRedLine);
+    for account in [&refreshed, &back] {
+        let (rules, said, leak) = past(account);
+        assert_eq!(rules, 3);
+        assert!(said.expect("a quorum of the past").contains("2 of the 3 shares of epoch 1 still sign"));
+        assert!(leak.contains("CGGMP24"), "{leak}");
+    }
 }
 
 #[test]

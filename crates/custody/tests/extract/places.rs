@@ -58,6 +58,7 @@ fn nine_parties_of_any_kind_fit_the_table() {
             own: Own::default(),
             before: Vec::new(),
             origin: None,
+            engine: cohold_model::Engine::Dkls23,
         }
         .declared_own();
         let model = account.model();
@@ -86,6 +87,7 @@ fn what_is_left_out_only_makes_coalitions_smaller() {
         own: Own::default(),
         before: Vec::new(),
         origin: None,
+        engine: cohold_model::Engine::Dkls23,
     }
     .declared_own();
     let model = account.model();

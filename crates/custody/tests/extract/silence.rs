@@ -42,6 +42,7 @@ fn accounts() -> impl Strategy<Value = Account> {
         own: cohold_custody::extract::Own::default(),
         before: Vec::new(),
         origin: None,
+        engine: cohold_model::Engine::Dkls23,
     };
     select(vec![personal(), shared(), enterprise(), two_outsiders(), three])
 }

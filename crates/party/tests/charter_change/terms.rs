@@ -77,6 +77,7 @@ pub(crate) fn charter(terms: Terms) -> Charter {
         created_at: 1_799_999_000,
         previous: None,
         origin: None,
+        engine: Default::default(),
     }
 }
 
@@ -89,5 +90,6 @@ pub(crate) fn resharing(old: &Charter, terms: Terms) -> Resharing {
         dealers: parties.take(usize::from(old.terms.threshold)).collect(),
         proposer: old.terms.approvers.iter().next().cloned().unwrap(),
         created_at: 1_800_000_000,
+        engine: old.engine,
     }
 }

@@ -378,5 +378,14 @@ fn charter(proposal: &Signed<Proposal>, public_key: &[u8]) -> Charter {
         chain_code: Digest([7; 32]),
         transcript: Digest([8; 32]),
     };
-    Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at, previous: None, origin: None }
+    Charter {
+        version: 1,
+        terms,
+        epoch: Epoch::FIRST,
+        key,
+        created_at,
+        previous: None,
+        origin: None,
+        engine: Default::default(),
+    }
 }

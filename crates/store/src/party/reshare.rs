@@ -17,6 +17,7 @@ use crate::crash_point;
 use crate::database::{Fail, StoreError, from_text, seconds, to_text};
 
 pub(super) const MIGRATION: &str = include_str!("reshares.sql");
+pub(super) const MIGRATION_PAST: &str = include_str!("past.sql");
 
 /// The most rows that are said again to a coordinator; those of older resharings concern nobody any more.
 const SAID_AGAIN_MAX: u32 = 200;
@@ -287,7 +288,7 @@ impl PartyStore {
             let sql = "SELECT * FROM reshares r WHERE state IN ('prepared', 'dealt')
                  OR (state = 'refused' AND NOT EXISTS
                      (SELECT 1 FROM epochs e WHERE e.account = r.account
-                      AND e.epoch >= json_extract(r.old, '$.document.epoch')))
+                      AND e.version >= json_extract(r.old, '$.document.version')))
                  ORDER BY number DESC LIMIT ?1";
             let mut query = tx.prepare_cached(sql)?;
             let mut rows = query.query([SAID_AGAIN_MAX])?;
@@ -311,7 +312,7 @@ impl PartyStore {
     /// Charters that were in force here before, oldest first.
     pub fn epoch_list(&self, account: AccountId) -> Result<Vec<Signed<Charter>>, StoreError> {
         self.database.read(|tx| {
-            let sql = "SELECT charter FROM epochs WHERE account = ?1 ORDER BY epoch";
+            let sql = "SELECT charter FROM epochs WHERE account = ?1 ORDER BY version";
             let mut query = tx.prepare_cached(sql)?;
             let texts = query.query_map([account.to_string()], |row| row.get::<_, String>(0))?;
             texts.map(|text| from_text("epochs", &text?)).collect()
@@ -406,6 +407,10 @@ fn take_over(
         }
         Some(_) => return Err(Fail::Refused(ReshareError::Stale(account))),
         None => {
+            // Who holds no share was given none where only the engine changed.
+            if row.old.document.epoch == new.epoch {
+                return Err(Fail::Refused(ReshareError::Stale(account)));
+            }
             // What an earlier stay left behind says nothing of the parties of today.
             tx.execute("DELETE FROM bans WHERE account = ?1", [&id])?;
             epoch_end(tx, &row.old, now)?;
@@ -459,10 +464,10 @@ fn leave(
 }
 
 fn epoch_end(tx: &Connection, old: &Signed<Charter>, now: u64) -> Result<(), Fail<ReshareError>> {
-    let Charter { terms, epoch, .. } = &old.document;
+    let Charter { terms, version, epoch, .. } = &old.document;
     tx.execute(
-        "INSERT INTO epochs VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-        params![terms.account.to_string(), epoch.0, to_text("epochs", old)?, seconds(now)],
+        "INSERT INTO epochs VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+        params![terms.account.to_string(), version, epoch.0, to_text("epochs", old)?, seconds(now)],
     )?;
     Ok(())
 }

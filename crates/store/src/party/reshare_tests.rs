@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use cohold_model::account::keygen_session;
 use cohold_model::reshare::{reshare_session, reshare_setup_session};
-use cohold_model::{Epoch, Resharing};
+use cohold_model::{Engine, Epoch, Resharing};
 
 use super::tests::{Result, account, charter, proposal, secret, signed};
 use super::*;
@@ -26,6 +26,7 @@ fn resharing(old: &Charter, created_at: u64) -> Result<Signed<Resharing>> {
         dealers: old.terms.parties.iter().map(|card| card.party.clone()).collect(),
         proposer: "device".parse()?,
         created_at,
+        engine: old.engine,
     };
     Ok(Signed::by(resharing, "device".parse()?, &secret(1)))
 }
@@ -48,6 +49,55 @@ fn next(old: &Charter, created_at: u64) -> Charter {
         previous: Some(old.digest()),
         ..old.clone()
     }
+}
+
+/// Another engine takes the other one's data away with the charter, in one step; the epoch goes on, and its
+/// share is held from then.
+#[test]
+fn another_engine_comes_into_force_at_once() -> Result {
+    let folder = tempfile::tempdir()?;
+    let store = PartyStore::open(&folder.path().join("party.sqlite"))?;
+    let (old, id) = (begun(&store)?, account(1)?);
+    store.ban_insert(id, PartyIndex::try_from(2)?, "why", 6)?;
+    let engine = Engine::Cggmp24;
+    let setting = Resharing { engine, dealers: Default::default(), ..resharing(&old.document, 7)?.document };
+    let setting = Signed::by(setting, "device".parse()?, &secret(1));
+    let digest = setting.document.digest();
+    let new = Charter { engine, epoch: old.document.epoch, ..next(&old.document, 7) };
+    let key = SealedKey { share: vec![3; 64], auxiliary: vec![4; 64] };
+    let none = BTreeMap::new();
+    store.reshare_begin(&begin(&old, &setting, true, &[]), 8)?;
+    let prepared = Prepared { charter: &new, engine: "cggmp24", key: &key, companions: &none };
+    store.reshare_keep(&digest, &prepared, 8)?;
+    let kept = |engine| Ok::<_, StoreError>(store.key_show(id, 1, engine)?.map(|key| key.auxiliary));
+    assert_eq!((kept("dkls23")?, kept("cggmp24")?), (Some(vec![2; 64]), None));
+    store.reshare_commit(&digest, &signed(&new)?, None, 9)?;
+    assert_eq!((kept("dkls23")?, kept("cggmp24")?), (None, Some(vec![4; 64])));
+    let shown = store.account_show(id)?.ok_or("gone")?;
+    assert_eq!((shown.charter.document, shown.banned.len()), (new, 1));
+    assert_eq!(store.epoch_list(id)?, vec![old]);
+    Ok(())
+}
+
+/// A database of the time when an epoch had one charter keeps those of the past.
+#[test]
+fn past_charters_of_an_older_database_stay() -> Result {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("party.sqlite");
+    let past = signed(&charter(&proposal(account(1)?)?))?;
+    let older = Database::open(&path, MIGRATIONS.get(..5).ok_or("five")?)?;
+    older.write(|tx| {
+        let text = to_text::<_, StoreError>("epochs", &past)?;
+        tx.execute("INSERT INTO epochs VALUES (?1, 1, ?2, 9)", params![account_text(), text])?;
+        Ok::<_, Fail<StoreError>>(())
+    })?;
+    drop(older);
+    assert_eq!(PartyStore::open(&path)?.epoch_list(account(1)?)?, vec![past]);
+    Ok(())
+}
+
+fn account_text() -> String {
+    format!("acc_{:032x}", 1)
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub(super) fn charter(proposal: &Signed<Proposal>) -> Charter {
         created_at: 1,
         previous: None,
         origin: None,
+        engine: Default::default(),
     }
 }
 

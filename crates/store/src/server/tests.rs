@@ -68,8 +68,16 @@ fn charter(proposal: &Signed<Proposal>) -> Result<Signed<Charter>> {
         transcript: Digest([1; 32]),
     };
     let terms = proposal.document.terms.clone();
-    let charter =
-        Charter { version: 1, terms, epoch: Epoch::FIRST, key, created_at: 1, previous: None, origin: None };
+    let charter = Charter {
+        version: 1,
+        terms,
+        epoch: Epoch::FIRST,
+        key,
+        created_at: 1,
+        previous: None,
+        origin: None,
+        engine: Default::default(),
+    };
     Ok(Signed::by(charter, "device".parse()?, &secret(1)))
 }
 

@@ -1,6 +1,7 @@
 //! Real parties against a hostile coordinator, a hostile relay and hostile peers.
 
 mod charters;
+mod engines;
 mod epochs;
 mod honest;
 mod orders;

@@ -31,8 +31,7 @@ impl Draft<'_> {
         self.recovery_copy(terms, hostile.as_deref(), past);
         self.past(past, hostile.as_deref());
         let engine_leak = self.names.next("engine-leak");
-        let says = "the threshold engine (DKLs23, unaudited) leaks the other shares to a party";
-        self.atoms.insert(engine_leak.clone(), Atom::doubt(says));
+        self.atoms.insert(engine_leak.clone(), Atom::doubt(past.engine_leak()));
         let strangers = self.holders.strangers;
         Places { atoms: self.atoms, strangers, rules: self.rules, engine_leak }
     }
