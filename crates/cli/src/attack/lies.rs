@@ -1,6 +1,8 @@
 //! A coalition that has the server is the coordinator: what it may say to the honest parties, and what
 //! they answer. Stolen parties take their seats in the sessions.
 
+mod usurp;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::Context as _;
@@ -35,6 +37,8 @@ const INBOX: usize = 256;
 /// The thief as coordinator.
 pub(crate) struct Liar<'a> {
     charter: &'a Charter,
+    /// The same, signed by all its parties.
+    in_force: &'a Signed<Charter>,
     chain: &'a Chain,
     to: Address,
     approved: Option<Approved>,
@@ -49,7 +53,7 @@ pub(crate) struct Liar<'a> {
 impl<'a> Liar<'a> {
     /// Takes the coordinator's address, waits for the honest parties, and takes the thief's seats.
     pub(crate) async fn sit(
-        charter: &'a Charter,
+        in_force: &'a Signed<Charter>,
         chain: &'a Chain,
         at: &Coordinator,
         stolen: &'a BTreeMap<PartyIndex, Stolen>,
@@ -57,6 +61,7 @@ impl<'a> Liar<'a> {
         to: Address,
     ) -> anyhow::Result<Self> {
         let mut hostile = Hostile::listen(&at.address).await?;
+        let charter = &in_force.document;
         let terms = &charter.terms;
         let honest: Vec<Card> =
             at.honest.iter().filter_map(|party| Some(terms.party(party)?.1.clone())).collect();
@@ -84,7 +89,8 @@ impl<'a> Liar<'a> {
                 }
             }));
         }
-        Ok(Self { charter, chain, to, approved, stolen, hostile, honest, seats, inbox, _tasks: tasks })
+        let _tasks = tasks;
+        Ok(Self { charter, in_force, chain, to, approved, stolen, hostile, honest, seats, inbox, _tasks })
     }
 
     /// Every lie, to every honest party.
@@ -115,6 +121,7 @@ impl<'a> Liar<'a> {
         tried.push(self.second_key(to, &said).await?);
         tried.push(self.abandon(to, &said).await?);
         tried.push(self.loosen(to).await?);
+        tried.extend(self.usurp(to, &said).await?);
         if to.kind == PartyKind::Device && self.approver().is_some() {
             let answer = self.put(self.truly_approved(&theft, &signers)?, to).await?;
             tried.push(judged(Strategy::AnotherApprover, &answer));

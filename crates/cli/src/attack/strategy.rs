@@ -23,6 +23,11 @@ pub(crate) enum Strategy {
     SecondKey,
     Abandon,
     LooseRules,
+    OrderedResharing,
+    InventedConsent,
+    ForgedCertificate,
+    ForgedAbandonment,
+    InventedVeto,
     AnotherApprover,
     OverLimit,
     DayLimit,
@@ -33,7 +38,7 @@ pub(crate) enum Strategy {
 
 impl Strategy {
     /// All of them, as they are tried.
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::TooFewShares,
         Self::Guesses,
         Self::ForeignKeys,
@@ -51,6 +56,11 @@ impl Strategy {
         Self::SecondKey,
         Self::Abandon,
         Self::LooseRules,
+        Self::OrderedResharing,
+        Self::InventedConsent,
+        Self::ForgedCertificate,
+        Self::ForgedAbandonment,
+        Self::InventedVeto,
         Self::AnotherApprover,
         Self::OverLimit,
         Self::DayLimit,
@@ -81,6 +91,15 @@ impl Strategy {
             Self::SecondKey => "a second key for the same account",
             Self::Abandon => "to have the account forgotten",
             Self::LooseRules => "rules without limits, proposed by the coordinator",
+            Self::OrderedResharing => {
+                "a resharing to the thief's own parties, ordered by the coordinator without a consent"
+            }
+            Self::InventedConsent => "the same with a consent that the user never gave",
+            Self::ForgedCertificate => {
+                "a next charter that the thief's parties signed, with dealers' words that nobody said"
+            }
+            Self::ForgedAbandonment => "a word in the user's name that a resharing is given up",
+            Self::InventedVeto => "an objection in the user's name against the user's own resharing",
             Self::AnotherApprover => "another approver's true approval, to a device that did not approve",
             Self::OverLimit => "more than the rules let through at once, truly approved",
             Self::DayLimit => "as much as the rules let through, again and again, truly approved",

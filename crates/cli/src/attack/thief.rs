@@ -52,7 +52,7 @@ async fn rob(output: Output, folder: &Path, known: &Known) -> anyhow::Result<Spo
         }
         let approved = approved(&loot, known).await?;
         if let Some(at) = &known.coordinator {
-            let mut liar = Liar::sit(charter, &chain, at, &stolen, approved, to).await?;
+            let mut liar = Liar::sit(&known.charter, &chain, at, &stolen, approved, to).await?;
             spoils.tried.extend(liar.tell_all().await?);
         } else if let Some(reach) = &known.server {
             spoils.tried.push(Customer::forge(known, reach, to).await?);

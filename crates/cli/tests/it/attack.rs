@@ -275,6 +275,10 @@ fn check(attack: &Value) {
             for strategy in ["forged-approval", "old-approval", "old-papers", "replay", "loose-rules"] {
                 assert!(has(strategy), "{strategy}: {attack}");
             }
+            for strategy in ["ordered-resharing", "invented-consent", "forged-certificate"] {
+                assert!(has(strategy), "{strategy}: {attack}");
+            }
+            assert!(has("forged-abandonment") && has("invented-veto"), "{attack}");
         }
         "assumption" | "not-offered" => assert!(attack["why"].is_string(), "{attack}"),
         other => panic!("{other}: {attack}"),

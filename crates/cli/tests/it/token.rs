@@ -60,8 +60,9 @@ fn world(pin: &str) -> Option<World> {
         std::fs::remove_file(world.path("cosigner").join(file)).unwrap();
     }
     settings(&world, &vault("cosigner-share", pin));
-    if !pin.is_empty() {
-        pin_write(&world, TOKEN_PIN);
+    match pin {
+        "" => world.envs.push(("COHOLD_TOKEN_PIN", TOKEN_PIN.into())),
+        _ => pin_write(&world, TOKEN_PIN),
     }
     world.node_start("cosigner", None);
     world.wait_for_nodes();
@@ -203,4 +204,49 @@ fn what_is_wrong_is_named(world: &mut World) {
     settings(world, &vault("cosigner-share", ""));
     refused(world, &folder, "set COHOLD_TOKEN_PIN");
     settings(world, &vault("cosigner-share", private));
+}
+
+/// What the places of a node on a token give, tried: the disk nothing, the disk with token and PIN all of it,
+/// and the running node as well.
+#[test]
+fn a_coalition_needs_the_token_that_the_model_says_it_needs() {
+    let Some(world) = world("") else { return };
+    let account = world.funded();
+    world.wait_for_statements(&account);
+    world.assert_spendable(&account);
+    let vault = |found: Value| -> (bool, String) {
+        let found =
+            found["findings"].as_array().unwrap().iter().find(|one| one["what"] == "vault").unwrap().clone();
+        (found["ok"].as_bool().unwrap(), found["detail"].as_str().unwrap().to_owned())
+    };
+    let doctor = || world.device(["doctor"]).arg("--node").arg(world.path("cosigner/node.toml")).run();
+    let (good, says) = vault(doctor().json());
+    assert!(good && says.contains("SoftHSM"), "{says}");
+
+    let attack = |coalition: &str| {
+        let words = ["custody", "attack", &account.id, "--coalition", coalition];
+        let value = world.device(words).arg("--dev").arg(world.path("")).run().done();
+        value["attacks"][0].clone()
+    };
+    let opened = |attack: &Value| -> Vec<String> {
+        let opened = attack["opened"].as_array().unwrap().iter();
+        opened.map(|opened| opened["party"].as_str().unwrap().to_owned()).collect()
+    };
+    let held = attack("cosigner-disk,cosigner-pin,server");
+    assert_eq!((held["outcome"].as_str(), opened(&held).len()), (Some("held"), 0), "{held}");
+    let tried =
+        |strategy: &str| held["tried"].as_array().unwrap().iter().any(|tried| tried["strategy"] == strategy);
+    for strategy in ["guesses", "open-secrets", "ordered-resharing", "invented-consent", "forged-certificate"]
+    {
+        assert!(tried(strategy), "{strategy}: {held}");
+    }
+    for coalition in ["device,pin,cosigner-disk,cosigner-token,cosigner-pin", "device,pin,cosigner"] {
+        let moved = attack(coalition);
+        assert_eq!(moved["outcome"], "moved", "{moved}");
+        assert_eq!(opened(&moved), ["device", "cosigner"], "{moved}");
+        assert!(moved["opened"][1]["how"].as_str().unwrap().contains("token"), "{moved}");
+    }
+    // The set-up is as it was, but for the money.
+    world.chain.set_balance(&account.address, 1000 * crate::chain::CENT);
+    world.assert_spendable(&account);
 }
