@@ -10,6 +10,7 @@ use cohold_model::account::{Card, Proposal};
 use cohold_model::canonical::Signed;
 use cohold_model::change::{Consent, RulesReport};
 use cohold_model::charter::Charter;
+use cohold_model::guardians::RecoveryAsk;
 use cohold_model::handover::Dealt;
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Approval, Asset, Intent, Plan};
@@ -55,6 +56,8 @@ pub mod route {
     pub const CHARTERS: &str = "/v1/accounts/{account}/charters";
     /// `POST` [`super::VetoCreate`]: [`super::ChangeAnswer`].
     pub const VETOES: &str = "/v1/accounts/{account}/vetoes";
+    /// `POST` [`super::RecoveryCreate`]: [`super::ChangeAnswer`].
+    pub const RECOVERIES: &str = "/v1/accounts/{account}/recoveries";
     /// `GET`: all [`super::ReshareView`] of the account, newest first. `POST` [`super::ReshareCreate`]:
     /// [`super::ReshareView`]. `DELETE`: asks the parties to give up the one that runs; the same.
     pub const RESHARES: &str = "/v1/accounts/{account}/reshares";
@@ -260,6 +263,16 @@ pub struct VetoCreate {
     pub party: PartyName,
     /// The objection, signed by whoever objects.
     pub veto: Signed<Veto>,
+}
+
+/// Hand a node a request for the account that enough guardians confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryCreate {
+    /// The node.
+    pub party: PartyName,
+    /// The request, with the guardians' confirmations.
+    pub ask: RecoveryAsk,
 }
 
 /// How an account stands at a node after it was asked something.

@@ -9,6 +9,7 @@ use cohold_api::{ChangeAnswer, ChangePropose, ChangeRefusal, Changes};
 use cohold_model::account::Card;
 use cohold_model::change::{Consent, RulesReport};
 use cohold_model::charter::Charter;
+use cohold_model::guardians::RecoveryAsk;
 use cohold_model::reshare::Veto;
 use cohold_model::{AccountId, ChangeId, Document as _, IdentityKey, PartyName, Signed};
 use cohold_party::wire::{RulesAnswer, ToParty};
@@ -115,6 +116,16 @@ impl Coordinator {
         veto: Signed<Veto>,
     ) -> Result<ChangeAnswer, Error> {
         self.node_ask(account, &party, ToParty::Veto { veto: Box::new(veto) }).await
+    }
+
+    /// Hands a node a request for the account that guardians confirmed.
+    pub async fn recovery_add(
+        &self,
+        account: AccountId,
+        party: PartyName,
+        ask: RecoveryAsk,
+    ) -> Result<ChangeAnswer, Error> {
+        self.node_ask(account, &party, ToParty::Recovery { ask: Box::new(ask) }).await
     }
 
     async fn node_ask(

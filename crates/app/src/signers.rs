@@ -127,6 +127,7 @@ mod tests {
             seal: Digest([i as u8; 32]),
         };
         Terms {
+            guardians: None,
             account,
             template: Template::Free,
             entities: BTreeMap::from([("ana".parse().unwrap(), Role::User)]),

@@ -10,12 +10,13 @@ use cohold_api::{AccountCreate, AccountStatus, PartyView};
 use cohold_chain_evm::Address;
 use cohold_model::account::{Card, PartyKind, Proposal, Role, Template, Terms};
 use cohold_model::charter::Charter;
+use cohold_model::guardians::Guardians;
 use cohold_model::{AccountId, Document as _, EntityName, Import, PartyName, Signed};
 use cohold_mpc_ecdsa::ForeignShare;
 use cohold_vault::Passphrase;
 use serde_json::{Value, json};
 
-use crate::args::{CreateArgs, TemplateArg};
+use crate::args::{CreateArgs, GuardedArgs, TemplateArg};
 use crate::client::{Client, Patience};
 use crate::custody::word::hand_in;
 use crate::home::{DEVICE, Device, Home, Online, start};
@@ -50,6 +51,7 @@ pub(crate) fn made(home: &Home, recovery_dir: Option<&Path>, charter: &Charter) 
         "threshold": charter.terms.threshold,
         "parties": charter.terms.parties.len(),
         "recovery_files": recovery_files(home, recovery_dir, charter),
+        "packets": crate::guardians::packets(home, charter),
     }))
 }
 
@@ -61,6 +63,9 @@ pub(crate) fn made_words(charter: &Signed<Charter>, made: &Value) -> String {
         text += &format!(
             "\nrecovery share: {file}\n  print it, move it away from this device, and test it with `cohold recovery check`"
         );
+    }
+    for (name, file) in made.get("packets").and_then(Value::as_object).into_iter().flatten() {
+        text += &format!("\nguardian's piece: {}\n  hand it to {name}", file.as_str().unwrap_or_default());
     }
     text
 }
@@ -115,7 +120,7 @@ pub(crate) async fn make_of(
         }
     }
     let (import, share) = brought.unzip();
-    let proposal = propose(&device, template, threshold, cards, import)?;
+    let proposal = propose(&device, template, threshold, cards, import, Some(&args.guarded))?;
     let parties = proposal.document.terms.parties.len();
     match share {
         Some(share) => {
@@ -126,7 +131,11 @@ pub(crate) async fn make_of(
             output.progress(&format!("making a key among {parties} parties; it never exists in one place …"))
         }
     }
-    carry_out(output, home, &client, &device, device_card, &sleepers, proposal).await
+    let charter = carry_out(output, home, &client, &device, device_card, &sleepers, proposal).await?;
+    if let Some(passphrase) = &passphrase {
+        crate::guardians::deal_new(output, home, &charter, &folder, passphrase);
+    }
+    Ok(charter)
 }
 
 /// Puts the user's parties on the relay and has all parties make the account.
@@ -349,6 +358,7 @@ pub(crate) fn propose(
     threshold: u8,
     cards: Vec<Card>,
     import: Option<Import>,
+    guarded: Option<&GuardedArgs>,
 ) -> anyhow::Result<Signed<Proposal>> {
     let me: PartyName = DEVICE.parse()?;
     let own = cards.iter().find(|card| card.party == me).map(|card| card.entity.clone());
@@ -361,10 +371,26 @@ pub(crate) fn propose(
     let approvers: BTreeSet<PartyName> =
         cards.iter().filter(approves).map(|card| card.party.clone()).collect();
     let account = AccountId::random(&mut cohold_node::rng());
-    let terms = Terms { account, template, entities, parties: cards, threshold, approvers };
+    let mut terms =
+        Terms { account, template, entities, parties: cards, threshold, approvers, guardians: None };
+    if let Some(guarded) = guarded {
+        let guardians = crate::guardians::wanted(guarded, &terms)?;
+        guard(&mut terms, guardians);
+    }
     terms.check().map_err(|error| Failure::error(Exit::Usage, "terms", error.to_string()))?;
     let proposal = Proposal { terms, proposer: me.clone(), created_at: cohold_node::now(), import };
     Ok(Signed::by(proposal, me, &device.keys.identity))
+}
+
+/// Puts guardians into terms, and their entities. The share that they hold approves no payments.
+pub(crate) fn guard(terms: &mut Terms, guardians: Option<Guardians>) {
+    if let Some(guardians) = &guardians {
+        terms.approvers.remove(&guardians.party);
+    }
+    for person in guardians.iter().flat_map(|guardians| &guardians.people) {
+        terms.entities.entry(person.entity.clone()).or_insert(Role::Guardian);
+    }
+    terms.guardians = guardians;
 }
 
 fn recovery_files(home: &Home, folder: Option<&Path>, charter: &Charter) -> Vec<String> {
@@ -437,6 +463,14 @@ fn describe(charter: &Signed<Charter>) -> String {
             card.party,
             card.entity,
             card.identity.fingerprint()
+        );
+    }
+    if let Some(Guardians { party, needed, delay_seconds, people }) = &terms.guardians {
+        let names: Vec<&str> = people.iter().map(|person| person.name.as_str()).collect();
+        text += &format!(
+            "\nguardians {needed} of {} hold the share of `{party}`: {}; they and the nodes wait {delay_seconds} seconds",
+            people.len(),
+            names.join(", ")
         );
     }
     if let Some(origin) = charter.document.origin {

@@ -4,6 +4,7 @@ mod change;
 mod custody;
 mod engine;
 mod exit;
+mod guardians;
 mod import;
 mod reshare;
 
@@ -16,6 +17,7 @@ pub(crate) use change::ChangeCommand;
 pub(crate) use custody::{AtArg, AttackArgs, ClassArg, CustodyCommand, FleetArgs, ModelArgs, VerifyArgs};
 pub(crate) use engine::{EngineCommand, EngineSetArgs};
 pub(crate) use exit::{ExitCommand, ExitSignArgs, ExportArgs, KeyFormat, SharesArgs};
+pub(crate) use guardians::{GuardedArgs, GuardianCommand, GuardiansCommand, SetArgs};
 pub(crate) use import::{
     BringArgs, DealArgs, ImportCommand, InspectArgs, KeyArgs, MnemonicArgs, NodeCommand, ProposeArgs,
 };
@@ -94,6 +96,9 @@ pub(crate) enum Command {
     /// Test recovery files.
     #[command(subcommand)]
     Recovery(RecoveryCommand),
+    /// Guard a piece of somebody else's recovery share.
+    #[command(subcommand)]
+    Guardian(GuardianCommand),
     /// The way out with your own shares and no network: rehearse, sign, export the key.
     #[command(subcommand)]
     Exit(ExitCommand),
@@ -206,16 +211,22 @@ pub(crate) enum AccountCommand {
         cohold account reshare acc_… --threshold 3 --party me:recovery-2\n  \
         cohold account reshare acc_… --cancel")]
     Reshare(ReshareArgs),
-    /// Get an account back on a new device: with a recovery file and the nodes, without the old device.
+    /// Get an account back on a new device: with a recovery file or guardians, and the nodes.
     #[command(
         after_help = "Run it in a new --home that knows the server (`config.toml`, `rules.toml`) and has pinned the nodes.\n\n\
         Exit codes: 0 in the next epoch, 1 refused, 2 usage, 3 parties are away.\n\n\
-        Example:\n  cohold --home ./new-phone account recover --recovery recovery.txt"
+        Examples:\n  cohold --home ./new-phone account recover --recovery recovery.txt\n  \
+        cohold --home ./new-phone account recover --guardians acc_… --reason \"my phone was stolen\"\n  \
+        cohold --home ./new-phone account recover --guardians acc_… --with bo.confirmation.json --with cy.confirmation.json\n  \
+        cohold --home ./new-phone account recover --guardians acc_… --with bo.piece.json --with cy.piece.json"
     )]
     Recover(RecoverArgs),
     /// By which protocol an account's parties sign.
     #[command(subcommand)]
     Engine(EngineCommand),
+    /// Who holds the recovery share together: people of whom so many bring the account back.
+    #[command(subcommand)]
+    Guardians(GuardiansCommand),
     /// Show an account: its charter in words.
     #[command(after_help = "Example:\n  cohold account show acc_…")]
     Show {
@@ -251,6 +262,8 @@ pub(crate) struct CreateArgs {
     /// A file with the recovery passphrase; otherwise `COHOLD_RECOVERY_PASSPHRASE` or a prompt.
     #[arg(long, value_name = "FILE")]
     pub(crate) recovery_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) guarded: GuardedArgs,
 }
 
 #[derive(Debug, Args)]

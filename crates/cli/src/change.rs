@@ -20,9 +20,12 @@ use serde_json::{Value, json};
 
 use crate::args::ChangeCommand;
 use crate::client::Client;
-use crate::home::Home;
+use crate::home::{DEVICE, Home};
 use crate::output::{Exit, Failure, Output, Told};
 
+/// The most accounts whose nodes are asked at each command, and how long.
+const WARNED_MAX: usize = 8;
+const WARN_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 /// What the user types to consent.
 const WORD: &str = "accept";
 
@@ -240,6 +243,28 @@ async fn reject(output: Output, home: &Home, account: AccountId, change: ChangeI
     let value =
         json!({"account": account, "change": change, "status": "rejected", "standing": standing.value()});
     output.result(&value, || format!("`{party}` has forgotten the change"))
+}
+
+/// Says aloud, at each command that looks at accounts, that somebody else asks for one that has guardians:
+/// whoever has this device can object while the nodes wait. A server that is away hinders nothing.
+pub(crate) async fn warn(output: Output, home: &Home) {
+    let guarded = |charter: &Signed<Charter>| charter.document.terms.guardians.is_some();
+    let accounts = home.accounts().unwrap_or_default();
+    let Ok(client) = home.client() else { return };
+    for charter in accounts.into_iter().filter(guarded).take(WARNED_MAX) {
+        let charter = charter.document;
+        let heard = tokio::time::timeout(WARN_PATIENCE, standings(&client, &charter)).await;
+        let Ok(Ok((standings, _))) = heard else { continue };
+        for asked in standings.iter().flat_map(|standing| &standing.report.asked) {
+            if asked.vetoed_by.is_none() && asked.by.as_str() != DEVICE {
+                let account = charter.terms.account;
+                output.progress(&format!(
+                    "\n!!! SOMEBODY ASKS FOR OTHER PARTIES IN YOUR ACCOUNT {account}\n!!! {} {account}\n",
+                    veto::sentence(asked)
+                ));
+            }
+        }
+    }
 }
 
 /// How an account stands at its nodes, and which did not answer.

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use cohold_api::{
     AccountCreate, AccountView, ApprovalCreate, BalanceQuery, BalanceView, CertificateView, ChainView,
     ChangeAnswer, ChangePropose, Changes, ConsentCreate, Health, IssuerView, Page, PageQuery, PartyView,
-    Problem, RequestCreate, RequestQuery, RequestView, ReshareCreate, ReshareView, StatementCreate,
-    Statements, VetoCreate, route,
+    Problem, RecoveryCreate, RequestCreate, RequestQuery, RequestView, ReshareCreate, ReshareView,
+    StatementCreate, Statements, VetoCreate, route,
 };
 use cohold_model::receipt::Status;
 use cohold_model::statement::Statement;
@@ -151,6 +151,16 @@ impl Client {
         body: &ConsentCreate,
     ) -> anyhow::Result<ChangeAnswer> {
         let path = route::CONSENTS.replace("{account}", &account.to_string());
+        self.signed(self.http.post(self.url(&path, &())?).json(body)).await
+    }
+
+    /// Hands a node a request that guardians confirmed; answered with the node's own word.
+    pub(crate) async fn recovery(
+        &self,
+        account: AccountId,
+        body: &RecoveryCreate,
+    ) -> anyhow::Result<ChangeAnswer> {
+        let path = route::RECOVERIES.replace("{account}", &account.to_string());
         self.signed(self.http.post(self.url(&path, &())?).json(body)).await
     }
 

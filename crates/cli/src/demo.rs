@@ -126,6 +126,7 @@ pub(crate) fn prepare(place: &Path) -> anyhow::Result<Home> {
 
 fn create(place: &Path) -> CreateArgs {
     CreateArgs {
+        guarded: Default::default(),
         template: Some(TemplateArg::Personal),
         threshold: None,
         party: Vec::new(),

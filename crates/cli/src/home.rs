@@ -220,7 +220,7 @@ impl Home {
         private_folder(&self.folder)?;
         let rules = self.rules()?;
         let lock = self.lock()?;
-        let vault = if DeviceVault::exists(&self.folder) { self.open()? } else { self.make()? };
+        let vault = self.vault()?;
         let party: PartyName = DEVICE.parse()?;
         let keys = Arc::new(cohold_node::config::open_keys(&self.folder, &vault, &party)?);
         let entity = self.config().map_or_else(|_| me(), |config| config.entity);
@@ -238,8 +238,13 @@ impl Home {
         Ok(Device { card, keys, keeper, rules, _lock: lock })
     }
 
+    /// What seals everything in this folder, opened by the PIN; made on the first call.
+    pub(crate) fn vault(&self) -> anyhow::Result<DeviceVault> {
+        if DeviceVault::exists(&self.folder) { self.open() } else { self.make() }
+    }
+
     /// Waits until no other command has the device open.
-    fn lock(&self) -> anyhow::Result<std::fs::File> {
+    pub(crate) fn lock(&self) -> anyhow::Result<std::fs::File> {
         let path = self.path("device.lock");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
         let file = file.with_context(|| format!("`{}` cannot be opened", path.display()))?;

@@ -142,7 +142,7 @@ fn locals(
     let key = device.keeper.open(&kept).map_err(|e| anyhow::anyhow!("{e}"))?;
     let mut locals = vec![Local { index, keys: Arc::clone(&device.keys), share: Arc::clone(&key.share) }];
     for path in &args.recovery {
-        let (index, card, Opened { keys, share }) =
+        let (index, card, Opened { keys, share, .. }) =
             recovery::open_under(path, args.recovery_passphrase_file.as_deref(), signed)?;
         if locals.iter().any(|local| local.index == index) {
             let message = format!("`{}` holds a share that is given already", path.display());

@@ -17,6 +17,8 @@ mod dev;
 mod doctor;
 mod engine;
 mod exit;
+mod guardian;
+mod guardians;
 mod home;
 mod hostile;
 mod import;
@@ -27,6 +29,7 @@ mod quorum;
 mod recovery;
 mod request;
 mod reshare;
+mod revive;
 mod send;
 mod services;
 mod sleeper;
@@ -74,6 +77,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
     let home = || Home::locate(&cli.global);
     if cli.command.uses_accounts() {
         own_accounts::take_up(output, &home()?).await?;
+        change::warn(output, &home()?).await;
     }
     match &cli.command {
         Command::Dev(args) => dev::run(output, &cli.global, args).await,
@@ -88,6 +92,10 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Account(AccountCommand::Engine(EngineCommand::Set(args))) => {
             engine::set(output, &home()?, args).await
         }
+        Command::Account(AccountCommand::Guardians(command)) => {
+            guardians::run(output, &home()?, command).await
+        }
+        Command::Guardian(command) => guardian::run(output, &home()?, command),
         Command::Account(AccountCommand::Show { account }) => account::show(output, &home()?, *account),
         Command::Address { account } => account::show_address(output, &home()?, *account),
         Command::Balance(args) => balance::balance(output, &home()?, args).await,

@@ -52,6 +52,7 @@ pub(crate) struct RecoveryKeeper {
 pub(crate) struct Opened {
     pub(crate) keys: PartyKeys,
     pub(crate) share: Share,
+    pub(crate) seed: Zeroizing<[u8; 32]>,
 }
 
 impl RecoveryKeeper {
@@ -326,6 +327,11 @@ pub(crate) fn open(path: &Path, passphrase_file: Option<&Path>) -> anyhow::Resul
     Ok((file.public().clone(), opened))
 }
 
+/// The same with a passphrase that is at hand.
+pub(crate) fn open_file(path: &Path, passphrase: &str) -> anyhow::Result<Opened> {
+    open_with(&read(path)?, &Passphrase::entered(passphrase.to_owned())?)
+}
+
 /// Reads and opens a file that is to sign or to deal under this charter, and tells which party it is.
 pub(crate) fn open_under(
     path: &Path,
@@ -372,7 +378,7 @@ pub(crate) fn opened(bytes: &[u8]) -> anyhow::Result<Opened> {
         ),
     };
     let share = Share::from_secret_bytes(share).context("the share in the recovery file is damaged")?;
-    Ok(Opened { keys: PartyKeys::from_seed(seed), share })
+    Ok(Opened { keys: PartyKeys::from_seed(seed), share, seed: Zeroizing::new(*seed) })
 }
 
 /// What a recovery file says openly.

@@ -9,19 +9,22 @@ use cohold_api::PartyView;
 use cohold_custody::{Difference, diff};
 use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::Charter;
+use cohold_model::guardians::Guardians;
 use cohold_model::{AccountId, Document as _, EntityName, PartyName, Signed};
 use cohold_node::Keeper as _;
 use cohold_party::gate::Assessment;
+use cohold_vault::RecoveryPublic;
 use serde_json::{Value, json};
 
-use crate::account::{address, is_recovery, node_card, recovery_passphrase};
-use crate::args::{EpochArgs, RecoverArgs, RefreshArgs, ReshareArgs};
+use crate::account::{address, guard, is_recovery, node_card, recovery_passphrase};
+use crate::args::{EpochArgs, RecoverArgs, RefreshArgs, ReshareArgs, SetArgs};
 use crate::client::Client;
 use crate::custody::word::hand_in;
 use crate::custody::{Standing as Custody, standing};
 use crate::home::{Device, Home};
 use crate::output::{Exit, Failure, Output, confirm};
 use crate::recovery::{file_path, read_public};
+use crate::revive;
 use crate::sleeper::Sleeper;
 use crate::succession::{NewFiles, Standing, Succession, catch_up, device_name, finish_earlier, out};
 
@@ -30,6 +33,27 @@ struct Wanted {
     threshold: u8,
     joins: Vec<(EntityName, PartyName)>,
     without: BTreeSet<PartyName>,
+    guarding: Guarding,
+}
+
+impl Wanted {
+    /// Other shares for the same parties.
+    fn refresh(old: &Terms) -> Self {
+        Self {
+            threshold: old.threshold,
+            joins: Vec::new(),
+            without: BTreeSet::new(),
+            guarding: Guarding::Same,
+        }
+    }
+}
+
+/// What becomes of the guardians.
+enum Guarding {
+    /// They stay who they are.
+    Same,
+    /// These from now on, or none.
+    Changed(Option<Guardians>),
 }
 
 /// `cohold account refresh`.
@@ -41,9 +65,8 @@ pub(crate) async fn refresh(output: Output, home: &Home, args: &RefreshArgs) -> 
         return Ok(());
     }
     let old = current(home, &client, &device, args.account).await?;
-    let threshold = old.document.terms.threshold;
-    let wanted = Wanted { threshold, joins: Vec::new(), without: BTreeSet::new() };
-    ceremony.run(old, &args.recovery, &wanted).await
+    let (wanted, sleepers) = (Wanted::refresh(&old.document.terms), ceremony.wake(&old, &args.recovery)?);
+    ceremony.run(old, sleepers, &wanted).await
 }
 
 /// `cohold account reshare`.
@@ -59,16 +82,35 @@ pub(crate) async fn reshare(output: Output, home: &Home, args: &ReshareArgs) -> 
         return Ok(());
     }
     let old = current(home, &client, &device, args.account).await?;
-    let wanted = wanted(args, &old.document.terms)?;
-    ceremony.run(old, &args.recovery, &wanted).await
+    let (wanted, sleepers) = (wanted(args, &old.document.terms)?, ceremony.wake(&old, &args.recovery)?);
+    ceremony.run(old, sleepers, &wanted).await
+}
+
+/// `cohold account guardians set`.
+pub(crate) async fn guardians_set(output: Output, home: &Home, args: &SetArgs) -> anyhow::Result<()> {
+    let usage = |message: &str| Failure::error(Exit::Usage, "usage", message);
+    if !args.none && args.guarded.guardian.is_empty() {
+        return Err(usage("say who: --guardian for each and --guardians-needed, or --none"));
+    }
+    let (client, device) = (home.client()?, home.unlock()?);
+    let ceremony = Ceremony { output, home, client: &client, device: &device, args: &args.epoch };
+    home.account(args.account)?;
+    if ceremony.finish(args.account).await? {
+        return Ok(());
+    }
+    let old = current(home, &client, &device, args.account).await?;
+    let guarding = Guarding::Changed(crate::guardians::wanted(&args.guarded, &old.document.terms)?);
+    let wanted = Wanted { guarding, ..Wanted::refresh(&old.document.terms) };
+    let sleepers = ceremony.wake(&old, &args.recovery)?;
+    ceremony.run(old, sleepers, &wanted).await
 }
 
 /// `cohold account recover`.
 pub(crate) async fn recover(output: Output, home: &Home, args: &RecoverArgs) -> anyhow::Result<()> {
     let client = home.client()?;
-    let first = args.recovery.first().context("--recovery is missing")?;
-    let public = read_public(first)?;
-    let account = public.account;
+    let public = args.recovery.first().map(|first| read_public(first)).transpose()?;
+    let account = public.as_ref().map(|public| public.account).or(args.guardians);
+    let account = account.context("--recovery or --guardians is missing")?;
     let device = home.unlock()?;
     let ceremony = Ceremony { output, home, client: &client, device: &device, args: &args.epoch };
     if ceremony.finish(account).await? {
@@ -80,19 +122,24 @@ pub(crate) async fn recover(output: Output, home: &Home, args: &RecoverArgs) -> 
         );
         return Err(Failure::error(Exit::Usage, "not-lost", message));
     }
-    let view = client.account(account).await?;
-    let old = view.charter.context("the server has no charter of the account")?;
-    old.check().context("the server's charter of the account is refused")?;
+    let old = revive::charter(&client, account).await?;
     // A file is of the first charter of its epoch; another engine may have been set since, which it signed.
-    let fits = old.document.digest() == public.charter || old.document.epoch == public.epoch;
-    if old.document.terms.account != account || !fits {
+    let fits = |public: &RecoveryPublic| {
+        old.document.digest() == public.charter || old.document.epoch == public.epoch
+    };
+    if let (Some(public), Some(first)) = (&public, args.recovery.first())
+        && !fits(public)
+    {
         let place = first.display().to_string();
-        let message = crate::recovery::of_another_epoch(&place, &public, &old.document);
+        let message = crate::recovery::of_another_epoch(&place, public, &old.document);
         return Err(Failure::error(Exit::Failed, "wrong-recovery-file", message));
     }
-    let threshold = old.document.terms.threshold;
-    let wanted = Wanted { threshold, joins: Vec::new(), without: BTreeSet::new() };
-    ceremony.run(old, &args.recovery, &wanted).await
+    let mut sleepers = ceremony.wake(&old, &args.recovery)?;
+    if args.guardians.is_some() {
+        sleepers.push(revive::wake(output, home, (&client, &device), &old, args).await?);
+    }
+    let wanted = Wanted::refresh(&old.document.terms);
+    ceremony.run(old, sleepers, &wanted).await
 }
 
 async fn cancel(output: Output, home: &Home, client: &Client, args: &ReshareArgs) -> anyhow::Result<()> {
@@ -156,7 +203,8 @@ fn wanted(args: &ReshareArgs, old: &Terms) -> anyhow::Result<Wanted> {
         }
     }
     let threshold = args.threshold.unwrap_or(old.threshold);
-    Ok(Wanted { threshold, joins, without: args.without.iter().cloned().collect() })
+    let without = args.without.iter().cloned().collect();
+    Ok(Wanted { threshold, joins, without, guarding: Guarding::Same })
 }
 
 struct Ceremony<'a> {
@@ -168,11 +216,15 @@ struct Ceremony<'a> {
 }
 
 impl Ceremony<'_> {
-    async fn run(&self, old: Signed<Charter>, files: &[PathBuf], wanted: &Wanted) -> anyhow::Result<()> {
+    async fn run(
+        &self,
+        old: Signed<Charter>,
+        sleepers: Vec<Arc<Sleeper>>,
+        wanted: &Wanted,
+    ) -> anyhow::Result<()> {
         let known = self.client.parties().await?;
         let entity = own_entity(&old.document.terms)?;
         let folder = self.args.recovery_dir.clone().unwrap_or_else(|| self.home.path("recovery"));
-        let sleepers = self.wake(&old, files)?;
         let new_files = new_files(&old.document.terms, wanted, &entity);
         let passphrase = if new_files.is_empty() {
             zeroize::Zeroizing::default()
@@ -198,6 +250,7 @@ impl Ceremony<'_> {
         }
         output.progress("dealing new shares; the old ones pay until all have theirs …");
         let charter = succession.run(resharing, &assessed).await?;
+        crate::guardians::deal_new(output, self.home, &charter, &folder, &passphrase);
         hand_in(output, self.home, client, device, &charter.document).await;
         let after = standing(output, self.home, &charter).await;
         self.report(&charter, &assessed, &folder, before.ok(), after.ok())
@@ -209,6 +262,11 @@ impl Ceremony<'_> {
         let Some(charter) = finish_earlier(output, client, device, account).await? else { return Ok(false) };
         crate::own_accounts::finish_files(self.home)?;
         hand_in(output, self.home, client, device, &charter.document).await;
+        if charter.document.terms.guardians.is_some() {
+            output.progress(&format!(
+                "the guardians have no pieces of this epoch yet: `cohold account guardians deal {account} --recovery FILE`"
+            ));
+        }
         let Charter { epoch, version, .. } = &charter.document;
         let value = json!({
             "account": account,
@@ -268,22 +326,36 @@ impl Ceremony<'_> {
             old.approvers.iter().filter(|party| comes_or_stays(party)).cloned().collect();
         approvers
             .extend(wanted.joins.iter().map(|(_, party)| party).filter(|party| is_recovery(party)).cloned());
+        // Whose share guardians hold no longer approves like any other recovery party.
+        let guarded = old.guardians.as_ref().map(|guardians| guardians.party.clone());
+        approvers.extend(guarded.filter(|party| comes_or_stays(party)));
         let role = |entity: &EntityName| {
             let known = old.entities.get(entity).copied();
             known.unwrap_or(if entity == own { Role::User } else { Role::Provider })
         };
         let entities: BTreeMap<EntityName, Role> =
             cards.iter().map(|card| (card.entity.clone(), role(&card.entity))).collect();
+        let guardians = match &wanted.guarding {
+            Guarding::Same => old.guardians.clone(),
+            Guarding::Changed(guardians) => guardians.clone(),
+        };
         let same_shape =
             wanted.joins.is_empty() && wanted.without.is_empty() && wanted.threshold == old.threshold;
-        let terms = Terms {
+        let mut terms = Terms {
             account: old.account,
             template: if same_shape { old.template } else { Template::Free },
             entities,
             parties: cards,
             threshold: wanted.threshold,
             approvers,
+            guardians: None,
         };
+        let left_out = |guardians: &Guardians| terms.party(&guardians.party).is_none();
+        if guardians.as_ref().is_some_and(left_out) {
+            let message = "guardians hold the share of a recovery party that is left out: first `cohold account guardians set --none`, or other ones";
+            return Err(Failure::error(Exit::Usage, "guardians", message));
+        }
+        guard(&mut terms, guardians);
         terms.check().map_err(|error| Failure::error(Exit::Usage, "terms", error.to_string()))?;
         Ok(terms)
     }
@@ -352,6 +424,7 @@ impl Ceremony<'_> {
             "threshold": new.terms.threshold,
             "parties": new.terms.parties.len(),
             "recovery_files": files,
+            "packets": crate::guardians::packets(self.home, new),
             "change": assessed.id(),
             "conditions": assessed.conditions,
             "difference": assessed.difference,
@@ -371,6 +444,10 @@ impl Ceremony<'_> {
                 text += &format!(
                     "\nnew recovery share: {file}\n  print it, move it away from this device, and destroy the file of the epoch before"
                 );
+            }
+            let packets = crate::guardians::packets(self.home, new);
+            if !packets.is_empty() {
+                text += &format!("\nnew pieces for the guardians\n{}", crate::guardians::told(&packets));
             }
             text
         })

@@ -43,7 +43,7 @@ impl Sleeper {
         passphrase_file: Option<&Path>,
         charter: &Signed<Charter>,
     ) -> anyhow::Result<Arc<Self>> {
-        let (_, card, Opened { keys, share }) = recovery::open_under(path, passphrase_file, charter)?;
+        let (_, card, Opened { keys, share, .. }) = recovery::open_under(path, passphrase_file, charter)?;
         Ok(Self::of(&charter.document, card, Arc::new(keys), Arc::new(share)))
     }
 

@@ -141,7 +141,9 @@ impl<'a> Succession<'a> {
         if let Some(card) = own {
             return Ok((card.clone(), Arc::clone(&self.device.keys)));
         }
-        let sleeper = self.sleepers.iter().find(|sleeper| terms.approvers.contains(&sleeper.card.party));
+        let guarded = terms.guardians.as_ref().map(|guardians| &guardians.party);
+        let speaks = |party: &PartyName| terms.approvers.contains(party) || guarded == Some(party);
+        let sleeper = self.sleepers.iter().find(|sleeper| speaks(&sleeper.card.party));
         let sleeper = sleeper.context("neither this device nor a recovery file approves for the account")?;
         Ok((sleeper.card.clone(), Arc::clone(&sleeper.keys)))
     }

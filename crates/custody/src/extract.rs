@@ -28,6 +28,14 @@
 //! passphrases of recovery files. What is left stands for what is left out, so that coalitions only
 //! become smaller: a device then opens without its PIN.
 //!
+//! # Guardians
+//! Each guardian of the charter is an atom, and has `piece:<guardian>`: `signed` where a device's statement
+//! has its receipt, else `unknown`, as what is not known is assumed against the account. So many pieces are
+//! `use:<party>` of the recovery share that they were made of, beside its file; its party is no approver, so
+//! nothing is lent for it. That needs nobody's wait;
+//! what the nodes then join in does, no less than the charter says. Pieces of earlier epochs are one doubt,
+//! `kept-pieces`, that gives the old share to anybody.
+//!
 //! # Declarations
 //! What code cannot see a deployment declares ([`crate::declared`]), `asserted` at best. Silence is never
 //! better than any declaration about nodes, and no declaration is better than the parties' own words and
@@ -214,7 +222,7 @@ pub fn extract(
     let view = View::new(charter, &labels, &said, own);
     let coordinator = coordinator(&view.terms, own);
     let seals = view.seals.iter().map(|(label, sealed)| (label, *sealed)).collect();
-    let places = Places::fitting(&view.terms, &seals, &view.declared, &coordinator, &past);
+    let places = Places::fitting(&view.terms, &seals, &view.pieces, &view.declared, &coordinator, &past);
     let lending = Lending::new(&view.terms, &view.said(&said));
     let whole = whole::keys(charter.origin, said.values().map(|said| said.statement));
     Ok(assemble(&view.terms, &coordinator, places, &lending, &past, whole)?)

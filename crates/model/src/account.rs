@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::{Digest, Document, Signed};
+use crate::guardians::{Guardians, GuardiansError};
 use crate::identity::{IdentityKey, SealKey};
 use crate::ids::{AccountId, EntityName, PartyIndex, PartyName, SessionId};
 use crate::import::Import;
@@ -110,6 +111,9 @@ pub struct Terms {
     pub threshold: u8,
     /// Parties of which one must approve every plan with its identity key.
     pub approvers: BTreeSet<PartyName>,
+    /// People who hold the share of a recovery party together, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guardians: Option<Guardians>,
 }
 
 /// Why terms were refused.
@@ -119,7 +123,9 @@ pub enum TermsError {
     #[error("an account has 2 to {max} parties, not {0}", max = PARTIES_MAX)]
     PartyCount(usize),
     /// Threshold out of range.
-    #[error("threshold {threshold} of {parties} parties: use 2 to {parties}")]
+    #[error(
+        "threshold {threshold} of {parties} parties: use 2 to {parties}{}", one(*.threshold)
+    )]
     Threshold {
         /// What was asked for.
         threshold: u8,
@@ -135,6 +141,17 @@ pub enum TermsError {
     /// An approver that is no party, or no approver at all.
     #[error("approvers must be parties of the account, at least one of them")]
     Approvers,
+    /// The guardians do not fit.
+    #[error(transparent)]
+    Guardians(#[from] GuardiansError),
+}
+
+/// What there is to say to somebody who wants one party to sign alone.
+fn one(threshold: u8) -> &'static str {
+    match threshold {
+        1 => "; one party alone would have the whole key, and the engines sign with two or more only",
+        _ => "",
+    }
 }
 
 impl Terms {
@@ -158,8 +175,16 @@ impl Terms {
                 return Err(TermsError::Entity(card.entity.clone()));
             }
         }
-        if let Some(idle) = self.entities.keys().find(|e| !self.parties.iter().any(|c| c.entity == **e)) {
+        let people = || self.guardians.iter().flat_map(|guardians| &guardians.people);
+        let is_idle = |entity: &&EntityName| {
+            !self.parties.iter().any(|card| card.entity == **entity)
+                && !people().any(|person| person.entity == **entity)
+        };
+        if let Some(idle) = self.entities.keys().find(is_idle) {
             return Err(TermsError::Entity(idle.clone()));
+        }
+        if let Some(guardians) = &self.guardians {
+            guardians.check(self)?;
         }
         if self.approvers.is_empty() || !self.approvers.iter().all(|name| self.party(name).is_some()) {
             return Err(TermsError::Approvers);

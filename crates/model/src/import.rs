@@ -160,6 +160,7 @@ mod tests {
             seal: Digest([seed; 32]),
         };
         Terms {
+            guardians: None,
             account: "acc_000102030405060708090a0b0c0d0e0f".parse().expect("an id"),
             template: Template::Free,
             entities: [("acme".parse().expect("a name"), Role::User)].into(),

@@ -167,7 +167,8 @@ impl Resharing {
         if found != self.dealers.len() || found != usize::from(threshold) {
             return Err(ResharingError::Dealers { found, threshold });
         }
-        if !old.terms.approvers.contains(&self.proposer) {
+        let guarded = old.terms.guardians.as_ref().is_some_and(|it| it.party == self.proposer);
+        if !guarded && !old.terms.approvers.contains(&self.proposer) {
             return Err(ResharingError::Proposer(self.proposer.clone()));
         }
         for card in &self.terms.parties {
@@ -252,6 +253,7 @@ mod tests {
     fn terms(parties: Vec<Card>) -> Terms {
         let role = |card: &Card| if card.kind == PartyKind::Cosigner { Role::Provider } else { Role::User };
         Terms {
+            guardians: None,
             account: "acc_000102030405060708090a0b0c0d0e0f".parse().expect("an id"),
             template: Template::Personal,
             entities: parties.iter().map(|card| (card.entity.clone(), role(card))).collect(),

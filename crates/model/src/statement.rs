@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
-use crate::canonical::{Digest, Document};
+use crate::canonical::{Digest, Document, Signed};
+use crate::guardians::GuardianReceipt;
 use crate::ids::{AccountId, Epoch, PartyName};
 use crate::intent::Asset;
 use crate::token::Token;
@@ -119,6 +120,9 @@ pub struct Statement {
     /// What it says of recovery shares that were made on it; devices only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vouches: Vec<Vouch>,
+    /// What guardians say of the pieces that they hold; devices only. Each is signed by its guardian.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Signed<GuardianReceipt>>,
     /// Earlier epochs of which it has deleted its share, in ascending order. Nobody can prove that;
     /// silence about an epoch that it was in says that it may have kept it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -6,6 +6,7 @@
 //! - [`KeyResharing`]: a quorum gives new shares of the same key to other parties, at another threshold.
 //!   [`KeyResharing::import`] begins from a key that was made elsewhere, a [`ForeignKey`].
 //! - [`Signing`]: exactly t parties sign one digest.
+//! - [`Share::entrust`] makes pieces of a share for guardians, [`Commitments`] checks them and makes it again.
 //!
 //! **The share is the asset, the auxiliary data is the engine's.** A share is a few hundred bytes,
 //! serves any engine that takes Shamir shares, and is what is sealed, printed and recovered. Auxiliary
@@ -20,6 +21,7 @@
 mod auxiliary;
 mod encryptions;
 mod engine;
+mod entrust;
 mod export;
 mod foreign;
 mod key;
@@ -30,9 +32,10 @@ mod share;
 mod signing;
 mod wire;
 
-pub use cohold_mpc_share::{Acquittal, Verdict};
+pub use cohold_mpc_share::{Acquittal, CombineError, Verdict};
 
 pub use auxiliary::{Auxiliary, AuxiliaryError};
+pub use entrust::{Commitments, CommitmentsError, Entrusted, RestoreError};
 pub use export::{ExportError, PrivateKey, reconstruct};
 pub use foreign::{ForeignKey, ForeignKeyError, ForeignParty, ForeignShare};
 pub use key::{AccountKey, AccountKeyError};

@@ -20,12 +20,15 @@
 //! never an honest dealer. The others are shown it in round 2 and come to the same verdict. What cannot be
 //! proved (nothing came, or what came does not open) names its sender, and a new session may be tried.
 //!
+//! A share can also be given to guardians: the functions around [`Pieces`].
+//!
 //! New shares and old ones do not mix: they lie on different polynomials. The old ones are as good as
 //! before until they are wiped; that a quorum of holders does so is what excludes a party.
 
 mod ceremony;
 mod curve;
 mod deal;
+mod entrust;
 mod evidence;
 mod findings;
 mod polynomial;
@@ -33,6 +36,7 @@ mod resharing;
 
 pub use ceremony::{Ceremony, CeremonyError, Dealer};
 pub use curve::{Curve, Ed25519, Secp256k1, Secret, point, scalar};
+pub use entrust::{CombineError, Pieces, combine, entrust, is_piece};
 pub use evidence::{Acquittal, EVIDENCE_BYTES_MAX, Evidence, EvidenceError, Verdict, judge};
 pub use polynomial::weights;
 pub use resharing::{Dealing, Reshared, Resharing, ResharingError};

@@ -9,6 +9,7 @@ mod contacts;
 pub mod envelope;
 pub mod fault;
 pub mod keys;
+pub mod letter;
 pub mod protocol;
 pub mod session;
 mod transcript;

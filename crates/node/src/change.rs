@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use cohold_model::change::{Asked, Change, Consent, ProposedRules, Proposer, RulesReport};
 use cohold_model::charter::Charter;
+use cohold_model::guardians::{RecoveryAsk, RecoveryError, RecoveryRequest};
 use cohold_model::reshare::Veto;
 use cohold_model::{AccountId, ChangeId, Signed};
 use cohold_party::refusal::Code;
@@ -75,6 +76,7 @@ impl Runtime {
             ToParty::RulesConsent { consent } => self.consented(book, &consent),
             ToParty::RulesReject { account, change } => self.reject(book, account, change),
             ToParty::Veto { veto } => self.vetoed(book, &veto),
+            ToParty::Recovery { ask } => self.guardians_asked(book, &ask),
             _ => Ok(()),
         }
     }
@@ -139,6 +141,21 @@ impl Runtime {
         }
     }
 
+    /// Begins to wait, as enough guardians know who asks for the account on a new device.
+    fn guardians_asked(&self, book: &Rulebook, ask: &RecoveryAsk) -> Result<(), Refusal> {
+        let RecoveryRequest { account, device, .. } = &ask.request.document;
+        let charter = self.keeper.kept(*account)?.charter;
+        let refused = |error: RecoveryError| Refusal::new(Code::Change, error.to_string());
+        let who = ask.check(&charter).map_err(refused)?;
+        let guardians =
+            charter.terms.guardians.as_ref().ok_or_else(|| refused(RecoveryError::NoGuardians))?;
+        wait::check_joins(&*book.in_force(*account)?, &charter)?;
+        book.asked(&charter, &guardians.party, crate::now())?;
+        let device = device.identity.fingerprint();
+        tracing::warn!(%account, ?who, device, "guardians ask for the account on a new device");
+        Ok(())
+    }
+
     /// Notes that a party of the user's objects to what another one has asked for.
     fn vetoed(&self, book: &Rulebook, veto: &Signed<Veto>) -> Result<(), Refusal> {
         let Veto { account, asked_by, party, .. } = &veto.document;
@@ -153,7 +170,7 @@ impl Runtime {
     fn asked(book: &Rulebook, charter: &Charter, rules: &Rules) -> Result<Vec<Asked>, KeepError> {
         let notices = book.notices(charter)?;
         let asked = |notice: Notice| {
-            let joins_at = wait::joins_at(rules, &notice);
+            let joins_at = wait::joins_at(rules, charter, &notice);
             Asked { by: notice.by, since: notice.since, joins_at, vetoed_by: notice.vetoed_by }
         };
         Ok(notices.into_iter().map(asked).collect())
@@ -245,6 +262,7 @@ fn account_of(words: &ToParty) -> Option<AccountId> {
         | ToParty::RulesReject { account, .. } => Some(*account),
         ToParty::RulesConsent { consent } => Some(consent.document.account),
         ToParty::Veto { veto } => Some(veto.document.account),
+        ToParty::Recovery { ask } => Some(ask.request.document.account),
         _ => None,
     }
 }

@@ -31,6 +31,10 @@ pub struct NodeConfig {
     /// Who may propose other rules for an account.
     #[serde(default)]
     pub proposals: Proposals,
+    /// A program with its arguments that is told when somebody asks for other parties in an account, or
+    /// objects. An absolute path; no shell reads it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
     /// Whether this node takes part in the second engine; without the table, it makes no data of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cggmp24: Option<Cggmp24>,
@@ -87,6 +91,9 @@ pub enum ConfigError {
     /// A device or recovery share is no node.
     #[error("a node is a `cosigner` or a `guardian`: correct `kind` in node.toml")]
     Kind,
+    /// The program to be notified is not named in full.
+    #[error("`{0}` in `notify` is not an absolute path: name the program in full, its arguments after it")]
+    Notify(String),
     /// Key, passphrase or seed do not open.
     #[error("{0}")]
     Vault(String),
@@ -124,6 +131,9 @@ impl NodeHome {
             .map_err(|source| ConfigError::Toml { path: config.into(), source: Box::new(source) })?;
         if !parsed.kind.is_node() {
             return Err(ConfigError::Kind);
+        }
+        if let Some(program) = parsed.notify.first().filter(|program| !Path::new(program).is_absolute()) {
+            return Err(ConfigError::Notify(program.clone()));
         }
         let path = folder.join("rules.toml");
         let rules = Rules::parse(&read(&path)?).map_err(|source| ConfigError::Rules { path, source })?;

@@ -11,6 +11,7 @@ mod importing;
 mod inbox;
 pub mod keeper;
 mod making;
+mod notify;
 mod opened;
 mod preparing;
 pub mod primes;

@@ -186,7 +186,7 @@ impl Runtime {
     fn reshare_wait(&self, accepted: &Accepted, charter: &Charter) -> Result<(), Refusal> {
         let (Some(book), Some(by)) = (self.keeper.rulebook(), accepted.consenter()) else { return Ok(()) };
         let rules = book.in_force(charter.terms.account)?;
-        let delay = wait::check_joins(&rules)?;
+        let delay = wait::check_joins(&rules, charter)?;
         let now = crate::now();
         let notice = book.asked(charter, by, now)?;
         wait::check_waited(delay, &notice, now)

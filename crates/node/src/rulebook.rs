@@ -17,6 +17,7 @@ use cohold_store::{PartyStore, StoreError};
 
 use crate::config::Proposals;
 use crate::keeper::KeepError;
+use crate::notify::Notify;
 
 /// The most rules that are kept parsed; when they are too many, all are forgotten.
 const PARSED_MAX: usize = 64;
@@ -26,6 +27,8 @@ pub struct Rulebook {
     store: Arc<PartyStore>,
     file: Arc<Rules>,
     proposals: Proposals,
+    /// Who else is told when somebody asks for other parties in an account.
+    notify: Notify,
     parsed: Mutex<HashMap<Digest, Arc<Rules>>>,
 }
 
@@ -54,7 +57,18 @@ impl Rulebook {
         if store.rules_file_show()?.is_none() {
             store.rules_file_put(&file.digest())?;
         }
-        Ok(Self { store, file: Arc::new(file), proposals, parsed: Mutex::default() })
+        Ok(Self {
+            store,
+            file: Arc::new(file),
+            proposals,
+            notify: Notify::default(),
+            parsed: Mutex::default(),
+        })
+    }
+
+    /// The same, telling a program of the operator's as well.
+    pub(crate) fn notifying(self, notify: Notify) -> Self {
+        Self { notify, ..self }
     }
 
     /// The rules that new accounts begin with.
@@ -134,7 +148,14 @@ impl Rulebook {
 
     /// Notes that somebody asks this node to join in a resharing, and says since when it does.
     pub(crate) fn asked(&self, charter: &Charter, by: &PartyName, now: u64) -> Result<Notice, KeepError> {
-        Ok(notice(self.store.notice_see(charter.terms.account, &charter.digest(), by, now)?))
+        let (row, is_new) = self.store.notice_see(charter.terms.account, &charter.digest(), by, now)?;
+        let notice = notice(row);
+        if is_new {
+            let account = charter.terms.account;
+            tracing::warn!(%account, %by, "other parties are asked for in the account: this node waits first");
+            self.notify.tell("resharing-asked", account, by, notice.since);
+        }
+        Ok(notice)
     }
 
     /// Who asked under a charter.
@@ -146,7 +167,9 @@ impl Rulebook {
     /// Notes an objection; the caller has checked whose it is.
     pub(crate) fn veto(&self, veto: &Veto, now: u64) -> Result<(), KeepError> {
         let Veto { account, charter, asked_by, party, .. } = veto;
-        Ok(self.store.notice_veto(*account, charter, asked_by, party, now)?)
+        self.store.notice_veto(*account, charter, asked_by, party, now)?;
+        self.notify.tell("resharing-vetoed", *account, party, now);
+        Ok(())
     }
 
     /// What is stored was parsed before; it is compared with its name all the same.

@@ -145,7 +145,8 @@ impl Runtime {
             | ToParty::RulesPropose { .. }
             | ToParty::RulesConsent { .. }
             | ToParty::RulesReject { .. }
-            | ToParty::Veto { .. } => self.on_rules(words).await,
+            | ToParty::Veto { .. }
+            | ToParty::Recovery { .. } => self.on_rules(words).await,
             ToParty::Reshare(order) => self.reshare(*order).await,
             ToParty::ReshareCancel(order) => self.reshare_cancel(*order).await,
             ToParty::ReshareAbandon { abandonment } => self.reshare_abandon(*abandonment).await,

@@ -21,6 +21,7 @@ pub async fn serve(home: NodeHome, shutdown: Shutdown, ready: impl FnOnce(&str))
         Some(engine) => keeper.with_primes(PrimePool::new(engine.setups_ahead.into())),
         None => keeper,
     };
+    let keeper = keeper.notifying(&home.config.notify);
     tracing::info!(party = %card.party, entity = %card.entity, %fingerprint, "node starts");
     let relay = connect(home.config.relay, &card, &home.keys);
     let runtime = Runtime::new(card, Arc::new(home.keys), home.rules, Arc::new(keeper), relay.link());

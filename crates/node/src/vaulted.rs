@@ -23,6 +23,7 @@ use crate::config::Proposals;
 use crate::epochs::{Companions, Epochs};
 use crate::foreign::ForeignShares;
 use crate::keeper::{KeepError, Keeper, Kept, OpenedKey};
+use crate::notify::Notify;
 use crate::opened::OpenedKeys;
 use crate::primes::PrimePool;
 use crate::rulebook::Rulebook;
@@ -82,6 +83,13 @@ impl VaultedKeeper {
     pub fn under(mut self, rules: Rules, proposals: Proposals) -> Result<Self, StoreError> {
         self.rulebook = Some(Rulebook::open(Arc::clone(&self.store), rules, proposals)?);
         Ok(self)
+    }
+
+    /// The same, telling a program of the operator's when somebody asks for other parties in an account.
+    #[must_use]
+    pub fn notifying(mut self, words: &[String]) -> Self {
+        self.rulebook = self.rulebook.map(|book| book.notifying(Notify::new(words)));
+        self
     }
 
     /// The same, where shares of keys that were made elsewhere may lie sealed in a folder: a node's.

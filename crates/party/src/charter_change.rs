@@ -16,6 +16,7 @@ use cohold_custody::extract::{Structures, structures};
 use cohold_model::account::{Card, PartyKind, Role, Terms};
 use cohold_model::change::{Change, Consent};
 use cohold_model::charter::Charter;
+use cohold_model::guardians::{GuardianCard, Guardians};
 use cohold_model::lineage::CHARTERS_MAX;
 use cohold_model::{Document as _, Engine, EntityName, Resharing, Signed};
 
@@ -118,6 +119,7 @@ fn conditions(old: &Charter, resharing: &Resharing, models: &Structures) -> Vec<
         let named = named(card);
         said.push(format!("{named} is left out: its share is worth nothing to those who sign from now on."));
     }
+    said.extend(guarded(old, new));
     said.extend(shrunk(old, new));
     said
 }
@@ -139,6 +141,37 @@ fn engine(old: &Charter, resharing: &Resharing) -> Vec<String> {
         ],
         (Engine::Dkls23, Engine::Dkls23) | (Engine::Cggmp24, Engine::Cggmp24) => Vec::new(),
     }
+}
+
+/// Who the guardians are, and how long everybody waits, where that is another than before. Whose share they
+/// hold is not said: it is made anew in every epoch.
+fn guarded(old: &Terms, new: &Terms) -> Option<String> {
+    let same = |one: &Guardians, other: &Guardians| {
+        let terms = |it: &Guardians| (it.party.clone(), it.needed, it.delay_seconds);
+        terms(one) == terms(other) && one.people == other.people
+    };
+    let guardians = match (&old.guardians, &new.guardians) {
+        (Some(before), Some(after)) if same(before, after) => return None,
+        (None, None) => return None,
+        (Some(_), None) => return Some("Nobody is a guardian from now on.".into()),
+        (_, Some(guardians)) => guardians,
+    };
+    let Guardians { party, needed, delay_seconds, people } = guardians;
+    let who = |person: &GuardianCard| {
+        let GuardianCard { name, entity, identity, .. } = person;
+        format!("{name} of {entity} with the fingerprint {}", identity.fingerprint())
+    };
+    let who: Vec<String> = people.iter().map(who).collect();
+    let (count, who) = (people.len(), who.join(", "));
+    let before = match &old.guardians {
+        Some(before) if before.delay_seconds > *delay_seconds => {
+            format!(", {} before", before.delay_seconds)
+        }
+        _ => String::new(),
+    };
+    Some(format!(
+        "{needed} of {count} guardians hold the share of `{party}` together: {who}. They and the nodes wait {delay_seconds} seconds at least{before}. That share approves no payments."
+    ))
 }
 
 /// Of several users, each who could move alone and no longer can: the models take them for one, and what

@@ -10,6 +10,7 @@ pub mod charter_change;
 pub mod create;
 pub mod engine;
 pub mod gate;
+pub mod guard;
 pub mod import;
 pub mod refusal;
 pub mod reshare;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use cohold_model::charter::Charter;
+use cohold_model::guardians::GuardianReceipt;
 use cohold_model::import::Origin;
 use cohold_model::statement::{Sealing, Statement, VALID_SECONDS, Vouch};
 use cohold_model::{Document as _, Epoch, IdentitySecret, PartyName, Signed, Token};
@@ -49,6 +50,7 @@ pub(crate) fn describe(charter: &Charter, me: &PartyName, held: Held, rules: &Ru
         allowances: rules.allowances(),
         fees: rules.fee_bounds(),
         vouches: Vec::new(),
+        receipts: Vec::new(),
         deleted: Vec::new(),
         exported_at: None,
         imported: charter.origin.is_some_and(Origin::was_whole),
@@ -81,14 +83,16 @@ pub fn remembering(said: Signed<Statement>, memory: Memory, identity: &IdentityS
     Signed::by(statement, party, identity)
 }
 
-/// The same statement of a device, which speaks for the recovery shares that were made on it as well.
+/// The same statement of a device, which speaks for the recovery shares that were made on it as well, and
+/// passes on what guardians told it.
 #[must_use]
 pub fn vouching(
     said: Signed<Statement>,
     vouches: Vec<Vouch>,
+    receipts: Vec<Signed<GuardianReceipt>>,
     identity: &IdentitySecret,
 ) -> Signed<Statement> {
-    let statement = Statement { vouches, ..said.document };
+    let statement = Statement { vouches, receipts, ..said.document };
     let party = statement.party.clone();
     Signed::by(statement, party, identity)
 }

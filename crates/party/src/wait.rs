@@ -21,10 +21,17 @@ pub struct Notice {
     pub vetoed_by: Option<PartyName>,
 }
 
-/// How many seconds this party waits before it joins in somebody's resharing; a refusal, before anything is
-/// noted, where its rules do not let it join in any.
-pub fn check_joins(rules: &Rules) -> Result<u64, Refusal> {
-    rules.resharing_delay().ok_or_else(|| {
+/// How many seconds a node with these rules waits under a charter, if it joins at all. The charter's
+/// guardians have a wait that no node's rules make shorter.
+#[must_use]
+pub fn delay(rules: &Rules, charter: &Charter) -> Option<u64> {
+    let floor = charter.terms.guardians.as_ref().map_or(0, |guardians| guardians.delay_seconds);
+    rules.resharing_delay().map(|delay| delay.max(floor))
+}
+
+/// The same before anything is noted; a refusal where its rules do not let it join in any.
+pub fn check_joins(rules: &Rules, charter: &Charter) -> Result<u64, Refusal> {
+    delay(rules, charter).ok_or_else(|| {
         Refusal::new(
             Code::Rules,
             "this party joins in no resharing that changes who is in the account: let others deal, or have its \
@@ -58,8 +65,8 @@ pub fn check_waited(delay_seconds: u64, notice: &Notice, now: u64) -> Result<(),
 
 /// When a party joins, in seconds since 1970.
 #[must_use]
-pub fn joins_at(rules: &Rules, notice: &Notice) -> Option<u64> {
-    rules.resharing_delay().map(|delay| notice.since.saturating_add(delay))
+pub fn joins_at(rules: &Rules, charter: &Charter, notice: &Notice) -> Option<u64> {
+    delay(rules, charter).map(|delay| notice.since.saturating_add(delay))
 }
 
 /// Checks that an objection is that of a party of the user's, other than the one that asked, under the

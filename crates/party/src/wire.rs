@@ -8,6 +8,7 @@ use cohold_model::account::{Card, Proposal};
 use cohold_model::canonical::{Signed, digest};
 use cohold_model::change::{Consent, RulesReport};
 use cohold_model::charter::Charter;
+use cohold_model::guardians::RecoveryAsk;
 use cohold_model::handover::{Dealt, Handover};
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Approval, Intent, Plan};
@@ -121,6 +122,11 @@ pub enum ToParty {
     Veto {
         /// The objection.
         veto: Box<Signed<Veto>>,
+    },
+    /// Guardians know who asks for the account on a new device: begin to wait.
+    Recovery {
+        /// The request, with their confirmations.
+        ask: Box<RecoveryAsk>,
     },
     /// Give other shares of the key to the parties that come after, with the others.
     Reshare(Box<ReshareOrder>),

@@ -42,6 +42,7 @@ fn charter(threshold: u8, parties: &[(&str, PartyKind, &str)]) -> Charter {
         _ => Role::Guardian,
     };
     let terms = Terms {
+        guardians: None,
         account: "acc_00000000000000000000000000000001".parse().unwrap(),
         template: Template::Free,
         entities: parties

@@ -51,6 +51,7 @@ fn charter() -> Charter {
         seal: Digest([i; 32]),
     };
     let terms = Terms {
+        guardians: None,
         account: "acc_00000000000000000000000000000001".parse().unwrap(),
         template: Template::Free,
         entities: BTreeMap::from([("ana".parse().unwrap(), Role::User)]),

@@ -17,8 +17,8 @@ use axum::{Json, Router};
 use cohold_api::{
     AccountCreate, AccountView, ApprovalCreate, BODY_BYTES_MAX, BalanceQuery, BalanceView, CertificateView,
     ChainView, ChangeAnswer, ChangePropose, Changes, ConsentCreate, Health, IssuerView, Page, PageQuery,
-    PartyView, RequestCreate, RequestQuery, RequestView, ReshareCreate, ReshareView, StatementCreate,
-    Statements, VetoCreate, WAIT_SECONDS_MAX, route,
+    PartyView, RecoveryCreate, RequestCreate, RequestQuery, RequestView, ReshareCreate, ReshareView,
+    StatementCreate, Statements, VetoCreate, WAIT_SECONDS_MAX, route,
 };
 use cohold_app::{Coordinator, Error};
 use cohold_model::receipt::Receipt;
@@ -60,6 +60,7 @@ pub(crate) fn router(coordinator: Arc<Coordinator>) -> Router {
         .route(route::CONSENTS, post(consent_add))
         .route(route::CHARTERS, get(charter_list))
         .route(route::VETOES, post(veto_add))
+        .route(route::RECOVERIES, post(recovery_add))
         .route(route::RESHARES, get(reshare_list).post(reshare_create).delete(reshare_cancel))
         .route(route::BALANCE, get(balance_show))
         .route(route::REQUESTS, post(request_create).get(request_list))
@@ -202,6 +203,14 @@ async fn veto_add(
     Body(VetoCreate { party, veto }): Body<VetoCreate>,
 ) -> Answer<ChangeAnswer> {
     Ok(Json(app.veto_add(account, party, veto).await?))
+}
+
+async fn recovery_add(
+    State(app): App,
+    Named(account): Named<AccountId>,
+    Body(RecoveryCreate { party, ask }): Body<RecoveryCreate>,
+) -> Answer<ChangeAnswer> {
+    Ok(Json(app.recovery_add(account, party, ask).await?))
 }
 
 async fn reshare_list(State(app): App, Named(account): Named<AccountId>) -> Answer<Vec<ReshareView>> {

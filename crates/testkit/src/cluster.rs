@@ -140,6 +140,7 @@ impl Cluster {
     pub fn terms(&self, threshold: u8) -> Terms {
         let specs = self.parties.iter().map(|party| &party.spec);
         Terms {
+            guardians: None,
             account: AccountId::random(&mut cohold_node::rng()),
             template: Template::Free,
             entities: specs.map(|spec| (spec.entity.clone(), spec.role)).collect(),

@@ -57,8 +57,20 @@ pub(crate) struct ReshareArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RecoverArgs {
     /// A recovery file of the account, in its present epoch.
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required_unless_present = "guardians")]
     pub(crate) recovery: Vec<PathBuf>,
+    /// The account, to be recovered by its guardians. Run the command again after each step.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) guardians: Option<AccountId>,
+    /// Why, in a few words for the guardians.
+    #[arg(long, value_name = "TEXT", requires = "guardians")]
+    pub(crate) reason: Option<String>,
+    /// What a guardian sent: a confirmation, later a piece.
+    #[arg(long, value_name = "FILE", requires = "guardians")]
+    pub(crate) with: Vec<PathBuf>,
+    /// Where the request goes, for the guardians; otherwise `ACCOUNT.request.json`.
+    #[arg(long, value_name = "FILE", requires = "guardians")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) epoch: EpochArgs,
 }

@@ -128,6 +128,7 @@ impl Heir<'_> {
     fn terms(&self, speaker: &Card, parties: [Card; 2]) -> Terms {
         let old = &self.known.charter.document.terms;
         Terms {
+            guardians: None,
             account: old.account,
             template: Template::Free,
             entities: old.entities.clone().into_iter().filter(|(name, _)| *name == speaker.entity).collect(),

@@ -259,7 +259,7 @@ fn vaulted(
 
 /// A party with a share and nothing else.
 fn bare(charter: &Charter, opened: Opened, how: &str) -> Option<Stolen> {
-    let Opened { keys, share } = opened;
+    let Opened { keys, share, .. } = opened;
     let (index, card) = charter.terms.party_by_identity(&keys.identity())?;
     let party = card.party.clone();
     Some(Stolen { index, party, keys: Arc::new(keys), share: Arc::new(share), key: None, how: how.into() })

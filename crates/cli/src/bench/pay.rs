@@ -72,7 +72,7 @@ impl Payer {
         ready(&runtime).await?;
         let (mut charters, mut times) = (Vec::new(), Vec::new());
         for _ in 0..count.max(1) {
-            let proposal = account::propose(&device, Template::Enterprise, 2, cards.clone(), None)?;
+            let proposal = account::propose(&device, Template::Enterprise, 2, cards.clone(), None, None)?;
             let account = proposal.document.terms.account;
             let began = Instant::now();
             client.account_create(&AccountCreate { proposal }).await?;
@@ -86,7 +86,7 @@ impl Payer {
     /// from the proposal until the new charter was in force on the device.
     pub(super) async fn reshare(&self, count: usize) -> anyhow::Result<Vec<Duration>> {
         let cards = self.charters.first().context("there is an account")?.terms.parties.clone();
-        let proposal = account::propose(&self.device, Template::Enterprise, 2, cards, None)?;
+        let proposal = account::propose(&self.device, Template::Enterprise, 2, cards, None, None)?;
         let account = proposal.document.terms.account;
         self.client.account_create(&AccountCreate { proposal }).await?;
         let mut charter = in_force(&self.device, account, Instant::now(), 1).await?.document;

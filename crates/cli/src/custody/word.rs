@@ -42,7 +42,8 @@ pub(crate) fn own_word(home: &Home, device: &Device, charter: &Charter) -> anyho
     let Exits { drilled_at, exported_at } = noted::show(home, account)?;
     let deleted = device.keeper.deleted(account)?;
     let memory = Memory { deleted, exported_at, drilled_at };
-    Ok(statement::remembering(statement::vouching(said, vouches, identity), memory, identity))
+    let receipts = crate::guardians::receipts(home, charter);
+    Ok(statement::remembering(statement::vouching(said, vouches, receipts, identity), memory, identity))
 }
 
 /// Hands this device's word in. Without it a certificate is only less well known, so nothing fails.

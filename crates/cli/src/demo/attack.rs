@@ -29,6 +29,7 @@ pub(super) async fn run(
     let receiver = receiver(&local.chain).await?;
     for template in TEMPLATES {
         let args = CreateArgs {
+            guarded: Default::default(),
             template: Some(template),
             threshold: None,
             party: Vec::new(),

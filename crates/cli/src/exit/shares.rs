@@ -39,7 +39,7 @@ impl Quorum {
         for path in &args.recovery {
             let place = format!("`{}`", path.display());
             output.progress(&format!("opening {place} …"));
-            let (public, Opened { keys, share }) =
+            let (public, Opened { keys, share, .. }) =
                 recovery::open(path, args.recovery_passphrase_file.as_deref())?;
             recovery_opened(home, public.account, &public.party);
             let local = Local { index: share.index(), keys: Arc::new(keys), share: Arc::new(share) };

@@ -118,7 +118,7 @@ pub(super) async fn propose(output: Output, home: &Home, args: &ProposeArgs) -> 
     }
     let dealers = dealers(key, data.share().party(), &args.holder)?;
     let import = key.import(Origin::TssLib, dealers);
-    let proposal = account::propose(&device, template, threshold, cards, Some(import.clone()))?;
+    let proposal = account::propose(&device, template, threshold, cards, Some(import.clone()), None)?;
     import.check(&proposal.document.terms).map_err(|error| usage(error.to_string()))?;
     let text = serde_json::to_vec_pretty(&proposal)?;
     private_create(&args.out, &text).map_err(|error| usage(format!("{error}")))?;

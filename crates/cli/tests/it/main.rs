@@ -14,6 +14,7 @@ mod engine;
 mod exit;
 mod fleet;
 mod full_disk;
+mod guardians;
 mod hostile_payments;
 mod hostile_server;
 mod http;

@@ -130,6 +130,10 @@ impl Cli {
         self
     }
 
+    pub(crate) fn args<S: AsRef<OsStr>>(self, words: impl IntoIterator<Item = S>) -> Self {
+        words.into_iter().fold(self, Cli::arg)
+    }
+
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self

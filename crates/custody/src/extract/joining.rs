@@ -32,7 +32,12 @@ struct Joiner<'a> {
 
 impl<'a> Joining<'a> {
     pub(super) fn new(terms: &'a Terms, said: &BTreeMap<&PartyName, Said<'_>>) -> Self {
-        let joiner = |card: &'a Card| Joiner::new(card, said.get(&card.party).copied());
+        // No node's rules make the wait shorter than the charter's own.
+        let floor = terms.guardians.as_ref().map_or(0, |guardians| guardians.delay_seconds);
+        let joiner = |card: &'a Card| {
+            let joiner = Joiner::new(card, said.get(&card.party).copied())?;
+            Some(Joiner { delay_seconds: joiner.delay_seconds.max(floor), ..joiner })
+        };
         Self(terms.parties.iter().filter_map(joiner).collect())
     }
 

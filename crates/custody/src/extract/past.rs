@@ -25,6 +25,8 @@ pub(super) struct Past<'a> {
     engines: BTreeSet<Engine>,
     /// The one device of the first charter, if there was one: its PIN needs no other name.
     pub(super) first_device: Option<String>,
+    /// Whose shares of earlier epochs guardians held pieces of, by their labels.
+    pub(super) guarded: BTreeSet<String>,
     /// What the parties of the charter in force are called there, by their labels.
     names: BTreeMap<String, String>,
 }
@@ -81,6 +83,8 @@ impl<'a> Past<'a> {
             }
             let held = terms.parties.iter().map(|card| labels.of_card(card).to_owned()).collect();
             past.quorum(terms.threshold, held, epoch);
+            let guarded = terms.guardians.as_ref().and_then(|guardians| terms.party(&guardians.party));
+            past.guarded.extend(guarded.map(|(_, card)| labels.of_card(card).to_owned()));
         }
         for holder in past.holders.iter_mut().filter(|holder| holder.stays) {
             let current = current.party_by_identity(&holder.card.identity);

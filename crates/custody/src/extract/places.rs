@@ -1,11 +1,12 @@
 //! Where the shares lie: atoms, who opens which share, and the doubts.
 
 mod doubts;
+mod guardians;
 mod locks;
 mod others;
 mod past;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cohold_model::account::{Card, PartyKind, Terms};
 use cohold_model::statement::{Sealing, Statement};
@@ -125,18 +126,19 @@ impl Places {
     pub(super) fn fitting(
         terms: &Terms,
         seals: &BTreeMap<&PartyName, Sealed>,
+        pieces: &BTreeSet<PartyName>,
         declared: &Declared,
         coordinator: &str,
         past: &Past<'_>,
     ) -> Self {
-        let folded = |step| Self::folded(terms, seals, declared, coordinator, past, step);
+        let folded = |step| Self::folded(terms, (seals, pieces), declared, coordinator, past, step);
         let mut fitting = STEPS.into_iter().map(folded).filter(|places| places.atoms.len() <= ATOMS_MAX);
         fitting.next().unwrap_or_else(|| folded(LAST_STEP))
     }
 
     fn folded(
         terms: &Terms,
-        seals: &BTreeMap<&PartyName, Sealed>,
+        (seals, pieces): (&BTreeMap<&PartyName, Sealed>, &BTreeSet<PartyName>),
         declared: &Declared,
         coordinator: &str,
         past: &Past<'_>,
@@ -146,6 +148,7 @@ impl Places {
         for card in &terms.parties {
             draft.party(card, seals.get(&card.party).copied());
         }
+        draft.guardians(terms, pieces);
         draft.gone(past);
         let server = draft.names.next("server");
         draft.atoms.insert(server, Atom::party(coordinator));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cohold_model::account::{Card, PARTIES_MAX, PartyKind, Terms};
 use cohold_model::charter::Charter;
+use cohold_model::guardians::{GUARDIANS_MAX, receipt_counts};
 use cohold_model::intent::Asset;
 use cohold_model::lineage::CHARTERS_MAX;
 use cohold_model::statement::{Allowance, FeeBound, Receivers, Statement, VALID_SECONDS, Vouch};
@@ -105,6 +106,35 @@ pub(super) fn is_understood(statement: &Statement) -> bool {
         && fees_are_understood(statement)
         && vouches_are_understood(statement)
         && deleted_are_understood(statement)
+        && receipts_are_understood(statement)
+}
+
+/// Each guardian once.
+fn receipts_are_understood(statement: &Statement) -> bool {
+    let mut guardians = BTreeSet::new();
+    statement.receipts.len() <= usize::from(GUARDIANS_MAX)
+        && statement.receipts.iter().all(|receipt| guardians.insert(&receipt.document.guardian))
+}
+
+/// Guardians that say, by way of a device of the user's, that they hold their pieces of one giving: the one
+/// that the last of them speaks of.
+pub(super) fn holding_pieces(
+    charter: &Charter,
+    said: &BTreeMap<&PartyName, Said<'_>>,
+) -> BTreeSet<PartyName> {
+    let is_device = |party: &PartyName| {
+        let card = charter.terms.party(party).map(|(_, card)| card);
+        card.is_some_and(|card| card.kind == PartyKind::Device && charter.terms.is_of_user(card))
+    };
+    let devices = said.iter().filter(|(party, _)| is_device(party));
+    let receipts: Vec<_> = devices
+        .flat_map(|(_, said)| &said.statement.receipts)
+        .filter(|receipt| receipt_counts(charter, receipt))
+        .map(|receipt| &receipt.document)
+        .collect();
+    let last = receipts.iter().max_by_key(|word| (word.issued_at, word.entrusted)).map(|word| word.entrusted);
+    let of_last = receipts.iter().filter(|word| Some(word.entrusted) == last);
+    of_last.map(|word| word.guardian.clone()).collect()
 }
 
 /// Earlier epochs, each once, in order.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use cohold_model::PartyName;
 use cohold_model::account::{Card, PartyKind, Terms};
+use cohold_model::guardians::GuardianCard;
 
 use super::labels::Labels;
 use super::{use_of, word};
@@ -47,6 +48,12 @@ const RESERVED: [&str; 5] = [MOVE, RULE, RECOVER, HOSTILE, LEAK];
 const HOSTILE: &str = "hostile-program";
 const LEAK: &str = "engine-leak";
 
+/// A guardian by its key, so that whoever comes under the name of another is somebody else.
+fn piece_holder(person: &GuardianCard) -> String {
+    let fingerprint = person.identity.fingerprint();
+    format!("guardian-{}-{}", person.name, fingerprint.get(..8).unwrap_or(&fingerprint))
+}
+
 fn structure(terms: &Terms, labels: &Labels) -> Result<Model, ModelError> {
     let parties: Vec<_> = terms.parties.iter().map(|card| (card, labels.of_card(card))).collect();
     let mut model = ModelBuilder::new(terms.account.to_string())
@@ -67,6 +74,20 @@ fn structure(terms: &Terms, labels: &Labels) -> Result<Model, ModelError> {
             let hostile = Rule::new(use_of(label), HOSTILE);
             model = model.rule(hostile.because(because).evidence(Evidence::Asserted));
         }
+    }
+    if let Some(guardians) = &terms.guardians
+        && let Some((_, held)) = terms.party(&guardians.party)
+    {
+        let mut pieces = Vec::new();
+        for person in &guardians.people {
+            let label = piece_holder(person);
+            model = model.atom(&label, Atom::party(person.entity.as_str()));
+            pieces.push(label);
+        }
+        let (k, n, label) = (guardians.needed, pieces.len(), labels.of_card(held));
+        let because = format!("{k} of the {n} guardians put the share of `{label}` together");
+        let together = Rule::new(use_of(label), Needs::k(k.into(), pieces));
+        model = model.rule(together.because(because).evidence(Evidence::Signed));
     }
     let uses = || parties.iter().map(|(_, label)| use_of(label));
     let (k, n) = (terms.threshold, parties.len());

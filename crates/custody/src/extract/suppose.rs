@@ -1,6 +1,6 @@
 //! The model of an account if one node ran certain rules: to compare rules with one another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cohold_model::account::{Card, PartyKind};
 use cohold_model::charter::Charter;
@@ -45,7 +45,8 @@ pub fn suppose(charter: &Charter, statement: &Statement) -> Result<Model, Extrac
     };
     let seals: BTreeMap<_, _> =
         terms.parties.iter().filter_map(|card| Some((&card.party, sealed(card)?))).collect();
-    let places = Places::fitting(terms, &seals, &own.declared, &coordinator, &Past::none(terms));
+    let places =
+        Places::fitting(terms, &seals, &BTreeSet::new(), &own.declared, &coordinator, &Past::none(terms));
     let said = is_understood(statement).then_some(Said { statement, evidence: Evidence::Asserted });
     let lending = match terms.party(&statement.party) {
         Some((_, card)) => Lending::of_one(card, said),

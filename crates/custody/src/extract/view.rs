@@ -1,6 +1,6 @@
 //! The charter in force with its parties under their labels, and what is known of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cohold_model::PartyName;
 use cohold_model::account::Terms;
@@ -8,7 +8,7 @@ use cohold_model::charter::Charter;
 
 use super::labels::Labels;
 use super::places::Sealed;
-use super::said::Said;
+use super::said::{Said, holding_pieces};
 use super::{Own, seals};
 use crate::declared::Declared;
 
@@ -17,6 +17,8 @@ pub(super) struct View {
     pub(super) terms: Terms,
     pub(super) declared: Declared,
     pub(super) seals: BTreeMap<PartyName, Sealed>,
+    /// Guardians that say that they hold their pieces.
+    pub(super) pieces: BTreeSet<PartyName>,
     labels: BTreeMap<PartyName, PartyName>,
 }
 
@@ -56,12 +58,16 @@ impl View {
                 name
             })
             .collect();
+        if let Some(guardians) = &mut terms.guardians {
+            relabel(&mut guardians.party);
+        }
+        let pieces = holding_pieces(charter, said);
         let mut declared = own.declared.clone();
         declared.machine.iter_mut().for_each(|entry| relabel(&mut entry.party));
         declared.backup.iter_mut().for_each(|entry| relabel(&mut entry.party));
         declared.factor.iter_mut().for_each(|entry| relabel(&mut entry.party));
         declared.hsm.iter_mut().for_each(|entry| relabel(&mut entry.party));
-        Self { terms, declared, seals, labels }
+        Self { terms, declared, seals, pieces, labels }
     }
 
     /// What the parties said, by their labels.

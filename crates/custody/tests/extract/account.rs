@@ -9,6 +9,7 @@ use cohold_custody::extract::{Own, extract};
 use cohold_custody::{Evaluation, Model, evaluate};
 use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::{Charter, KeyBinding};
+use cohold_model::guardians::{GuardianCard, Guardians};
 use cohold_model::intent::Asset;
 use cohold_model::statement::{Allowance, FeeBound, Receivers, Sealing, Statement, Vouch};
 use cohold_model::{
@@ -16,6 +17,8 @@ use cohold_model::{
 };
 
 pub(crate) const CREATED_AT: u64 = 1_800_000_000;
+/// How long the charter's guardians wait.
+pub(crate) const GUARDED: u64 = 2 * 24 * 3600;
 pub(crate) const NOW: u64 = CREATED_AT + 3600;
 pub(crate) const TOKEN: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
 pub(crate) const RECEIVER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
@@ -28,6 +31,8 @@ pub(crate) struct Account {
     pub(crate) parties: Vec<Party>,
     pub(crate) approvers: Vec<&'static str>,
     pub(crate) own: Own,
+    /// People with pieces of the recovery share, of whom two are needed, by name and entity.
+    pub(crate) guardians: Vec<(&'static str, &'static str)>,
     /// The charters before this one.
     pub(crate) before: Vec<Signed<Charter>>,
     /// How its key existed before it did.
@@ -128,10 +133,20 @@ pub(crate) fn personal() -> Account {
         ],
         approvers: vec!["device", "recovery"],
         own: Own::default(),
+        guardians: Vec::new(),
         before: Vec::new(),
         origin: None,
         engine: Engine::Dkls23,
     }
+}
+
+/// The same with bo, cy and di, each for themselves, as guardians of the recovery share.
+pub(crate) fn guarded() -> Account {
+    let mut account = personal().declared_own();
+    account.approvers = vec!["device"];
+    account.guardians = vec![("bo", "bo"), ("cy", "cy"), ("di", "di")];
+    account.entities.extend(["bo", "cy", "di"].map(|name| (name, Role::Guardian)));
+    account
 }
 
 pub(crate) fn shared() -> Account {
@@ -153,6 +168,7 @@ pub(crate) fn enterprise() -> Account {
         ],
         approvers: vec!["device"],
         own: Own::default(),
+        guardians: Vec::new(),
         before: Vec::new(),
         origin: None,
         engine: Engine::Dkls23,
@@ -217,6 +233,7 @@ impl Account {
             seal: Digest([self.seed(position); 32]),
         });
         let terms = Terms {
+            guardians: self.guardians(),
             account: "acc_000102030405060708090a0b0c0d0e0f".parse().expect("an id"),
             template: Template::Free,
             entities: self
@@ -255,6 +272,23 @@ impl Account {
         }
     }
 
+    fn guardians(&self) -> Option<Guardians> {
+        let person = |(position, (name, entity)): (u8, &(&str, &str))| GuardianCard {
+            name: name.parse().expect("a name"),
+            entity: entity.parse().expect("a name"),
+            identity: Self::guardian(position).public(),
+            seal: Digest([100 + position; 32]),
+        };
+        let people: Vec<_> = (0..).zip(&self.guardians).map(person).collect();
+        let party = "recovery".parse().expect("a name");
+        (!people.is_empty()).then_some(Guardians { party, needed: 2, delay_seconds: GUARDED, people })
+    }
+
+    /// What the guardian at this position signs with.
+    pub(crate) fn guardian(position: u8) -> IdentitySecret {
+        IdentitySecret::from_seed(&mut [100 + position; 32])
+    }
+
     pub(crate) fn sign(&self, charter: Charter) -> Signed<Charter> {
         let digest = charter.digest();
         let sign = |(position, party): (usize, &Party)| {
@@ -286,6 +320,7 @@ impl Account {
             allowances: party.allowances.clone(),
             fees: party.fees.clone(),
             vouches: party.vouches.clone(),
+            receipts: Vec::new(),
             deleted: party.deleted.iter().copied().map(Epoch).collect(),
             exported_at: None,
             imported: false,

@@ -3,6 +3,7 @@
 mod account;
 mod certificate;
 mod declared;
+mod guardians;
 mod history;
 mod joining;
 mod lending;

@@ -51,6 +51,7 @@ fn nine_parties_of_any_kind_fit_the_table() {
             ..party(name, "ana", *kind, *sealing)
         });
         let account = Account {
+            guardians: Vec::new(),
             threshold: 5,
             entities: vec![("ana", Role::User)],
             parties: parties.collect(),
@@ -80,6 +81,7 @@ fn what_is_left_out_only_makes_coalitions_smaller() {
     let parties = ["p1", "p2", "p3", "p4", "p5", "p6", "p7"].map(|name| device("ana").named(name));
     let nodes = ["p8", "p9"].map(|name| node(name, "ana", vec![]));
     let account = Account {
+        guardians: Vec::new(),
         threshold: 2,
         entities: vec![("ana", Role::User)],
         parties: parties.into_iter().chain(nodes).collect(),

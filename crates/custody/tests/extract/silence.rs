@@ -30,6 +30,7 @@ fn rank(class: Class) -> u8 {
 
 fn accounts() -> impl Strategy<Value = Account> {
     let three = Account {
+        guardians: Vec::new(),
         threshold: 2,
         entities: vec![("ana", Role::User), ("acme", Role::Provider), ("bo", Role::Guardian)],
         parties: vec![

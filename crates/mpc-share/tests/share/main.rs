@@ -3,6 +3,7 @@
 mod bound;
 #[path = "../../../mpc/tests/support/corrupt.rs"]
 mod corrupt;
+mod entrust;
 mod honest;
 mod judged;
 mod malicious;

@@ -164,6 +164,7 @@ fn statements(charter: &Charter, numbers: &mut Numbers) -> Vec<Signed<Statement>
             allowances: Vec::new(),
             fees: Vec::new(),
             vouches: Vec::new(),
+            receipts: Vec::new(),
             deleted: Vec::new(),
             exported_at: None,
             imported: false,

@@ -52,6 +52,7 @@ pub(crate) fn terms(threshold: u8, parties: &[Party]) -> Terms {
         approvers.insert(name(parties[0].0));
     }
     Terms {
+        guardians: None,
         account: "acc_00000000000000000000000000000001".parse().unwrap(),
         template: Template::Free,
         entities: parties.iter().map(|party| (party.2.parse().unwrap(), party.role())).collect(),

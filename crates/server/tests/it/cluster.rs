@@ -186,6 +186,7 @@ impl Family {
 
     pub(crate) fn proposal(&self) -> Signed<Proposal> {
         let terms = Terms {
+            guardians: None,
             account: self.account(),
             template: Template::Personal,
             entities: BTreeMap::from([
@@ -351,6 +352,7 @@ fn statement(heard: &[ToParty], secret: &IdentitySecret) -> Option<FromParty> {
         allowances: Vec::new(),
         fees: Vec::new(),
         vouches: Vec::new(),
+        receipts: Vec::new(),
         deleted: Vec::new(),
         exported_at: None,
         imported: false,

@@ -31,17 +31,17 @@ pub struct NoticeRow {
 }
 
 impl PartyStore {
-    /// Notes that somebody asks, and says since when it does.
+    /// Notes that somebody asks, and says since when it does, and whether that is new.
     pub fn notice_see(
         &self,
         account: AccountId,
         charter: &Digest,
         asked_by: &PartyName,
         now: u64,
-    ) -> Result<NoticeRow, StoreError> {
-        let row = self.database.write(|tx| {
+    ) -> Result<(NoticeRow, bool), StoreError> {
+        let seen = self.database.write(|tx| {
             crash_point!("party.notice.before");
-            tx.execute(
+            let added = tx.execute(
                 "INSERT INTO notices VALUES (?1, ?2, ?3, ?4, NULL) ON CONFLICT DO NOTHING",
                 params![account.to_string(), column(charter), asked_by.as_str(), seconds(now)],
             )?;
@@ -51,10 +51,10 @@ impl PartyStore {
             let mut query = tx.prepare_cached(sql)?;
             let mut rows = query.query(params![account.to_string(), column(charter), asked_by.as_str()])?;
             let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-            notice_row(row)
+            notice_row(row).map(|row| (row, added > 0))
         })?;
         crash_point!("party.notice.after");
-        Ok(row)
+        Ok(seen)
     }
 
     /// Notes an objection to what somebody asked for, also to what it has not asked for yet.

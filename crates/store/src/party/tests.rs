@@ -25,6 +25,7 @@ pub(super) fn proposal(account: AccountId) -> Result<Signed<Proposal>> {
         })
     };
     let terms = Terms {
+        guardians: None,
         account,
         template: Template::Free,
         entities: BTreeMap::from([("me".parse()?, Role::User)]),

@@ -49,6 +49,7 @@ fn request(n: u32) -> Result<RequestId> {
 
 fn proposal(account: AccountId) -> Result<Signed<Proposal>> {
     let terms = Terms {
+        guardians: None,
         account,
         template: Template::Free,
         entities: BTreeMap::from([("me".parse()?, Role::User)]),
@@ -490,6 +491,7 @@ fn the_last_statement_of_each_party_is_kept_over_a_restart() -> Result {
             allowances: Vec::new(),
             fees: Vec::new(),
             vouches: Vec::new(),
+            receipts: Vec::new(),
             deleted: Vec::new(),
             exported_at: None,
             imported: false,

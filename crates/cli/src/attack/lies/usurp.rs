@@ -66,6 +66,7 @@ impl Liar<'_> {
         let parties: Vec<Card> = thieves.iter().map(|(card, _)| card.clone()).collect();
         let entities = old.entities.clone().into_iter().filter(|(name, _)| *name == user.entity).collect();
         let terms = Terms {
+            guardians: None,
             account: old.account,
             template: Template::Free,
             entities,

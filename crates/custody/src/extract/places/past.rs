@@ -31,6 +31,7 @@ impl Draft<'_> {
             };
             self.rules.push(holder.rule(needs));
         }
+        self.past_pieces(past);
     }
 
     /// The doubt that a holder kept its old shares.
