@@ -399,6 +399,8 @@ fn column(digest: &Digest) -> String {
 }
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod reshare_tests;
 #[cfg(test)]
 mod tests;

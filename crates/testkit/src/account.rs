@@ -6,7 +6,10 @@ use cohold_chain_evm::plan::Funds;
 use cohold_chain_evm::{Facts, assemble, plan};
 use cohold_model::charter::Charter;
 use cohold_model::intent::{Action, Approval, Asset};
-use cohold_model::{AccountId, Amount, Document as _, HexBytes, Intent, PartyIndex, Plan, RequestId, Signed};
+use cohold_model::{
+    AccountId, Amount, Document as _, HexBytes, Intent, PartyIndex, PartyName, Plan, RequestId, Signed,
+};
+use cohold_mpc::PartyKeys;
 use cohold_party::wire::SignOrder;
 
 use crate::party::Party;
@@ -140,14 +143,26 @@ impl Account {
     /// `approver`'s word for a plan.
     #[must_use]
     pub fn approval(&self, plan: &Plan, approver: &Party, expires_at: u64) -> Signed<Approval> {
+        self.approved(plan, approver.spec.party.clone(), &approver.keys, expires_at)
+    }
+
+    /// The same, by name and keys.
+    #[must_use]
+    pub fn approved(
+        &self,
+        plan: &Plan,
+        approver: PartyName,
+        keys: &PartyKeys,
+        expires_at: u64,
+    ) -> Signed<Approval> {
         let approval = Approval {
             account: self.id(),
             charter: self.charter.document.digest(),
             plan: plan.digest(),
-            approver: approver.spec.party.clone(),
+            approver: approver.clone(),
             expires_at,
         };
-        Signed::by(approval, approver.spec.party.clone(), &approver.keys.identity)
+        Signed::by(approval, approver, &keys.identity)
     }
 
     /// The order to carry out a wish, approved by `approver`.

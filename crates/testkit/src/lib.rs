@@ -5,6 +5,8 @@
 //! relay are the test: it says what it likes to whom it likes, and decides on every envelope between
 //! parties ([`relay::Interceptor`]). A [`reseal::TwoFaced`] peer lies with its own keys.
 //!
+//! [`sim`] is the other kind of cluster: all of it in one thread, from one seed, with crashes and restored disks.
+//!
 //! This crate is for tests only: what cannot be set up panics.
 //!
 //! # Which attack is tested where
@@ -37,6 +39,7 @@ pub mod mail;
 pub mod party;
 pub mod relay;
 pub mod reseal;
+pub mod sim;
 pub mod weather;
 
 pub use account::{Account, Wish};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use cohold_model::account::Terms;
 use cohold_model::{Epoch, PartyIndex, SessionId};
-use cohold_mpc::PartyKeys;
 use cohold_mpc::channel::{Direction, Opener, Payload, Sealer};
+use cohold_mpc::{Envelope, PartyKeys};
 
 use crate::relay::{Interceptor, Passing};
 
@@ -29,7 +29,7 @@ pub struct Words {
 pub struct TwoFaced {
     from: PartyIndex,
     ends: BTreeMap<PartyIndex, (Opener, Sealer)>,
-    said: BTreeMap<(PartyIndex, u16), cohold_mpc::Envelope>,
+    said: BTreeMap<(PartyIndex, u16), Envelope>,
 }
 
 impl TwoFaced {
@@ -37,10 +37,22 @@ impl TwoFaced {
     /// in order: the liar's to seal, the others' in place of its memory of what it sealed.
     #[must_use]
     pub fn new(terms: &Terms, session: SessionId, from: PartyIndex, keys: &[&PartyKeys]) -> Self {
+        Self::at(terms, Epoch::FIRST, session, from, keys)
+    }
+
+    /// The same in a session of another epoch.
+    #[must_use]
+    pub fn at(
+        terms: &Terms,
+        epoch: Epoch,
+        session: SessionId,
+        from: PartyIndex,
+        keys: &[&PartyKeys],
+    ) -> Self {
         let of = |i: PartyIndex| keys.get(usize::from(i.get()) - 1).expect("every party has keys");
         let (own, indices) = (of(from), terms.indexed().map(|(i, _)| i).filter(|i| *i != from));
         let ends = indices.map(|to| {
-            let direction = Direction { account: terms.account, epoch: Epoch::FIRST, session, from, to };
+            let direction = Direction { account: terms.account, epoch, session, from, to };
             let opener = Opener::new(direction, &of(to).seal, own.seal_key());
             let sealer = Sealer::new(direction, &own.seal, &of(to).seal_key(), &mut cohold_node::rng());
             (to, (opener, sealer.expect("the keys of real parties work")))
@@ -60,12 +72,19 @@ impl TwoFaced {
     }
 
     fn lie(&mut self, passing: Passing, rewrite: &mut impl FnMut(&mut Words)) -> Passing {
-        let (to, round) = (passing.envelope.to, passing.envelope.round);
+        let envelope = self.retell(&passing.envelope, rewrite).expect("the peer's envelope opens");
+        Passing { envelope, ..passing }
+    }
+
+    /// One envelope of the peer, rewritten and sealed again; the same one twice gives the same. None where it
+    /// is of another run than the first.
+    pub fn retell(&mut self, envelope: &Envelope, rewrite: &mut impl FnMut(&mut Words)) -> Option<Envelope> {
+        let (to, round) = (envelope.to, envelope.round);
         if let Some(before) = self.said.get(&(to, round)) {
-            return Passing { envelope: before.clone(), ..passing };
+            return Some(before.clone());
         }
         let (opener, sealer) = self.ends.get_mut(&to).expect("envelopes go to parties");
-        let plain = opener.open(&passing.envelope).expect("the peer's envelope opens");
+        let plain = opener.open(envelope)?;
         let payload = Payload::decode(&plain).expect("the peer's envelope holds a payload");
         let own = |part: Option<&[u8]>| part.map(<[u8]>::to_vec);
         let (broadcast, direct) = (own(payload.broadcast), own(payload.direct));
@@ -79,6 +98,6 @@ impl TwoFaced {
         };
         let envelope = sealer.seal(round, &payload).expect("each round is sealed once");
         self.said.insert((to, round), envelope.clone());
-        Passing { envelope, ..passing }
+        Some(envelope)
     }
 }

@@ -71,7 +71,7 @@ fn request(n: u32) -> Result<RequestId> {
     Ok(format!("req_{n:032x}").parse()?)
 }
 
-fn spending(n: u32, session: u32, amount: u128, per_day: u128) -> Result<Spending<'static>> {
+pub(super) fn spending(n: u32, session: u32, amount: u128, per_day: u128) -> Result<Spending<'static>> {
     let mut bytes = [0; 32];
     bytes[..4].copy_from_slice(&session.to_be_bytes());
     Ok(Spending {
