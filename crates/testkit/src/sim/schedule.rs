@@ -127,6 +127,9 @@ impl World {
         for i in 0..self.hosts.len() {
             self.start(i)?;
         }
+        if self.coordinator.charter.is_some() {
+            self.watch.begin()?;
+        }
         for _ in 0..steps {
             if self.dice.chance(750) && !self.flying.is_empty() {
                 self.carry(weather)?;

@@ -331,6 +331,12 @@ impl Watch {
         quorums.max_by_key(|(charter, _)| charter.version)
     }
 
+    /// From now on there is a quorum: all hosts of an account in force were looked at.
+    pub(super) fn begin(&mut self) -> Result<(), Violation> {
+        self.begun = true;
+        self.live_quorum()
+    }
+
     /// Once there was a quorum, there always is one.
     fn live_quorum(&mut self) -> Result<(), Violation> {
         if self.quorum().is_some() {
