@@ -41,9 +41,9 @@ impl Weather {
     fn strike(self, passing: Passing, chance: &[u8; 32]) -> Vec<Delivery> {
         let [loss, repeat, delays @ ..] = chance.map(u16::from);
         let percent = |byte: u16| byte * 100 / 256;
-        let copies = match (percent(loss) < self.loss_percent.into(), percent(repeat)) {
+        let copies = match (percent(loss) < u16::from(self.loss_percent), percent(repeat)) {
             (true, _) => 0,
-            (false, repeat) if repeat < self.repeat_percent.into() => 2,
+            (false, repeat) if repeat < u16::from(self.repeat_percent) => 2,
             (false, _) => 1,
         };
         let delays = delays.iter().take(copies);

@@ -185,6 +185,7 @@ impl Host {
             | ToParty::RulesPropose { .. }
             | ToParty::RulesConsent { .. }
             | ToParty::RulesReject { .. }
+            | ToParty::Recovery { .. }
             | ToParty::Veto { .. } => Vec::new(),
         }
     }

@@ -159,6 +159,7 @@ impl World {
             dealers,
             proposer: proposer.clone(),
             created_at: self.now,
+            engine: old.engine,
         };
         let Ok(assessed) = assess(old, &resharing) else { return };
         let consent = assessed.needs_consent().then(|| {
@@ -304,5 +305,5 @@ pub(super) fn terms_of(account: cohold_model::AccountId, parties: Vec<Card>, thr
         parties.iter().map(|card| (card.entity.clone(), role(card))).collect();
     let users = parties.iter().filter(|card| role(card) == Role::User);
     let approvers = users.map(|card| card.party.clone()).collect();
-    Terms { account, template: Template::Free, entities, parties, threshold, approvers }
+    Terms { account, template: Template::Free, entities, parties, threshold, approvers, guardians: None }
 }

@@ -9,7 +9,6 @@ use cohold_model::{
     AccountId, Digest, Document as _, HexBytes, IdentityKey, PartyIndex, Resharing, SessionId,
 };
 use cohold_mpc::Envelope;
-use cohold_node::vaulted::ENGINE;
 use cohold_party::wire::FromParty;
 use cohold_store::PartyStore;
 use cohold_store::party::ReshareState;
@@ -264,7 +263,10 @@ impl Watch {
             return broken(Invariant::OneSuccessor, detail);
         }
         for other in epoch.saturating_sub(2)..=epoch + 1 {
-            let has = store.key_show(account, other, ENGINE).expect("the database is read").is_some();
+            let has = store
+                .key_show(account, other, charter.engine.name())
+                .expect("the database is read")
+                .is_some();
             if has != (other == epoch) {
                 let detail =
                     format!("{name} is in epoch {epoch}, and of epoch {other} it has a share: {has}");

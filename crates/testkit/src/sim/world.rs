@@ -247,6 +247,6 @@ fn summary(words: &FromParty) -> String {
         }
         FromParty::ReshareAbandoned { .. } => "never signs the resharing".into(),
         FromParty::ReshareTaken { .. } => "is under the new charter".into(),
-        FromParty::Statement(_) | FromParty::Rules(_) => "words".into(),
+        _ => "words".into(),
     }
 }

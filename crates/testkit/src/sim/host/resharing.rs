@@ -1,14 +1,15 @@
 //! A host's part in taking an account to its next epoch.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cohold_model::charter::Charter;
 use cohold_model::handover::Handover;
 use cohold_model::{Document as _, HexBytes, PartyIndex, Resharing, Signed};
-use cohold_mpc_ecdsa::Auxiliary;
 use cohold_node::Keeper as _;
 use cohold_node::keeper::{KeepError, Kept};
 use cohold_party::create::Made;
+use cohold_party::engine::{Auxiliary, Ready};
 use cohold_party::reshare::{self, Accepted, Prepared, Reshared};
 use cohold_party::verify::Standing;
 use cohold_party::wire::{FromParty, ReshareOrder};
@@ -75,7 +76,8 @@ impl Host {
         let accepted = reshare::review(order, &self.card, standing, &self.rules, now)?;
         if kept.is_some() && accepted.deals() && accepted.consenter().is_some() && self.card.kind.is_node() {
             let rules = self.rules_of(account)?;
-            wait::check_joins(&rules)?;
+            let charter = kept.as_ref().map(|kept| Arc::clone(&kept.charter));
+            charter.map(|charter| wait::check_joins(&rules, &charter)).transpose()?;
         }
         Ok((accepted, kept))
     }
@@ -108,7 +110,7 @@ impl Host {
         if self.shallow {
             return self.give_up(order, "stopped before the engine's data".into(), now);
         }
-        match dealing.set_up(&charter, &share, keys, dice) {
+        match dealing.accepted().set_up(&charter, &share, Ready::Dkls23, keys, dice) {
             Ok((run, first)) => {
                 let receivers = receivers(&charter.terms);
                 let share = Some(share);
@@ -129,7 +131,12 @@ impl Host {
         let Some(share) = setup.share.take() else { return Vec::new() };
         let (resharing, charter) = (setup.resharing, setup.charter.clone());
         let (order, deals) = (setup.order.clone(), setup.deals);
-        let prepared = Prepared { resharing, charter: charter.clone(), share, auxiliary };
+        let prepared = Prepared {
+            resharing,
+            charter: charter.clone(),
+            share: Arc::new(share),
+            auxiliary: Some(auxiliary),
+        };
         if let Err(error) = up.keeper.epochs().expect("it reshares").keep(&prepared, now) {
             return self.give_up(order, error.to_string(), now);
         }

@@ -11,7 +11,8 @@ use cohold_mpc_ecdsa::Share;
 use cohold_node::Keeper as _;
 use cohold_node::keeper::{Kept, OpenedKey};
 use cohold_party::create::Making;
-use cohold_party::reshare::{Dealing, SettingUp};
+use cohold_party::engine::SettingUp;
+use cohold_party::reshare::Dealing;
 use cohold_party::sign::SigningRun;
 use cohold_party::wire::{FromParty, ReshareOrder};
 
