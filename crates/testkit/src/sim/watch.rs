@@ -252,7 +252,10 @@ impl Watch {
         let Some(standing) = standing else {
             // Its bans went with its share.
             self.bans.retain(|(host, _), _| *host != i);
-            *self.views.get_mut(i).expect("a view of each host") = View::default();
+            // Who shall join holds a share before any account of its own.
+            let prepared =
+                self.resharings.iter().find_map(|resharing| prepared(store, account, &resharing.charter));
+            *self.views.get_mut(i).expect("a view of each host") = View { prepared, ..View::default() };
             return self.live_quorum();
         };
         let charter = self.charter(account, &standing.charter, store);
@@ -273,9 +276,7 @@ impl Watch {
                 return broken(Invariant::NoMixedEpochs, detail);
             }
         }
-        let prepared = store.reshare_open(account, &digest).expect("the database is read");
-        let prepared = prepared.filter(|row| row.state == ReshareState::Prepared && row.holds);
-        let prepared = prepared.and_then(|row| row.charter).map(|charter| charter.digest());
+        let prepared = prepared(store, account, &digest);
         let place =
             |index: &PartyIndex| charter.terms.party_at(*index).and_then(|card| self.place(&card.identity));
         let banned: BTreeSet<_> = standing.banned.iter().filter_map(place).collect();
@@ -372,4 +373,11 @@ impl Watch {
     fn life(&self, i: usize) -> u32 {
         self.lives.get(i).copied().unwrap_or_default()
     }
+}
+
+/// The charter of the share that a host keeps for the epoch after this charter's.
+fn prepared(store: &PartyStore, account: AccountId, charter: &Digest) -> Option<Digest> {
+    let row = store.reshare_open(account, charter).expect("the database is read");
+    let row = row.filter(|row| row.state == ReshareState::Prepared && row.holds)?;
+    row.charter.map(|charter| charter.digest())
 }
