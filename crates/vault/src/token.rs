@@ -1,8 +1,8 @@
 //! A vault whose key-encryption key lies in a hardware token and never leaves it (PKCS#11).
 //!
 //! The key is an AES-256 key that the token made, sensitive and not extractable; one that is anything less
-//! is refused. Each blob has a data key of its own, which the token wraps ([`envelope`] has the format).
-//! Beside what is sealed lies a record of which key it was ([`record`]): with it another key is
+//! is refused. Each blob has a data key of its own, which the token wraps (`token/envelope.rs` has the format).
+//! Beside what is sealed lies a record of which key it was (`token/record.rs`): with it another key is
 //! never made, and never taken by mistake.
 //!
 //! A token that was away is found again by itself: a new session first, then the module from its beginning.
