@@ -41,7 +41,7 @@ fn nothing_in_the_corpus_breaks_its_parser() {
 #[test]
 fn good_seeds_are_taken() {
     certificate::parse(&seed("certificate/personal.json")).expect("a certificate");
-    Envelope::decode(&seed("envelope/version-1.bin")).expect("an envelope");
+    Envelope::decode(&seed("envelope/version-2.bin")).expect("an envelope");
     Parcel::decode(&seed("frame/coordinator.bin")).expect("a frame");
     Parcel::decode(&seed("frame/party.bin")).expect("a frame");
     Model::parse(&seed("model/format.json")).expect("a model");
