@@ -99,8 +99,9 @@ pub(crate) async fn make_of(
     let mut sleepers = Vec::new();
     let own_entity = own_entity(&device, template, &known);
     let mut device_card = device.card.clone();
-    for Wanted { party, entity } in wanted {
-        let entity_or_own = entity.clone().unwrap_or_else(|| own_entity.clone());
+    for wanted in wanted {
+        let party = wanted.party.clone();
+        let entity_or_own = wanted.entity.clone().unwrap_or_else(|| own_entity.clone());
         if party.as_str() == DEVICE {
             device_card.entity = entity_or_own;
             cards.push(device_card.clone());
@@ -112,11 +113,7 @@ pub(crate) async fn make_of(
             cards.push(card.clone());
             sleepers.push((keeper, card, keys));
         } else {
-            let card = node_card(home, &known, &party, entity.as_ref())?;
-            if template != Template::Enterprise && entity.is_none() {
-                check_foreign(&card, &own_entity)?;
-            }
-            cards.push(card);
+            cards.push(chosen_node(home, &known, &wanted, template, &own_entity)?);
         }
     }
     let (import, share) = brought.unzip();
@@ -327,8 +324,23 @@ fn check_node(card: &Card) -> anyhow::Result<()> {
     }
 }
 
+/// The card of a node that the user chose for a new account.
+pub(crate) fn chosen_node(
+    home: &Home,
+    known: &[PartyView],
+    wanted: &Wanted,
+    template: Template,
+    own: &EntityName,
+) -> anyhow::Result<Card> {
+    let card = node_card(home, known, &wanted.party, wanted.entity.as_ref())?;
+    if template != Template::Enterprise && wanted.entity.is_none() {
+        check_foreign(&card, own)?;
+    }
+    Ok(card)
+}
+
 /// A node that names the user as whoever runs it would count as the user's own.
-pub(crate) fn check_foreign(card: &Card, own: &EntityName) -> anyhow::Result<()> {
+fn check_foreign(card: &Card, own: &EntityName) -> anyhow::Result<()> {
     if card.entity != *own {
         return Ok(());
     }

@@ -100,21 +100,22 @@ fn change_value(assessed: &Assessment, proposed: Option<&cohold_model::change::P
 }
 
 /// What the user reads before consenting: what changes, then who gains and who loses by it.
-fn page(assessed: &Assessment) -> String {
-    let mut text = format!("CHANGE {}", assessed.id());
-    if let Some(party) = assessed.change.party() {
-        text.push_str(&format!(" of the rules of `{party}`"));
+pub(crate) fn page(title: &str, assessed: &Assessment) -> String {
+    format!("{title}\n{}\n{}", what_changes(assessed), diff::render(&assessed.difference))
+}
+
+/// What changes, in sentences; nothing where there are none.
+pub(crate) fn what_changes(assessed: &Assessment) -> String {
+    if assessed.conditions.is_empty() {
+        return String::new();
     }
-    text.push('\n');
-    if !assessed.conditions.is_empty() {
-        text.push_str("\nWHAT CHANGES\n");
-        for condition in &assessed.conditions {
-            text.push_str(&format!("  - {condition}\n"));
-        }
-    }
-    text.push('\n');
-    text.push_str(&diff::render(&assessed.difference));
-    text
+    let lines = assessed.conditions.iter().map(|condition| format!("  - {condition}\n"));
+    format!("\nWHAT CHANGES\n{}", lines.collect::<String>())
+}
+
+fn title(assessed: &Assessment) -> String {
+    let of = assessed.change.party().map(|party| format!(" of the rules of `{party}`"));
+    format!("CHANGE {}{}", assessed.id(), of.unwrap_or_default())
 }
 
 /// `cohold custody change propose`.
@@ -150,7 +151,7 @@ async fn propose(
     output.result(&value, || {
         format!(
             "{}\n`{party}` keeps its rules until the user consents:\n  cohold custody change accept {account} {}",
-            page(assessed),
+            page(&title(assessed), assessed),
             assessed.id()
         )
     })?;
@@ -173,7 +174,7 @@ async fn list(output: Output, home: &Home, account: AccountId) -> anyhow::Result
             let rules = standing.in_force.digest();
             text.push_str(&format!("`{party}`: revision {revision} of its rules, {rules}\n"));
             match &standing.waits {
-                Some(assessed) => text.push_str(&format!("\n{}\n", page(assessed))),
+                Some(assessed) => text.push_str(&format!("\n{}\n", page(&title(assessed), assessed))),
                 None => text.push_str("  no change waits\n"),
             }
             for asked in &standing.report.asked {
@@ -198,7 +199,7 @@ async fn accept(
     let charter = home.account(account)?.document;
     let client = home.client()?;
     let (_, assessed) = waiting(&client, &charter, change).await?;
-    output.progress(&page(&assessed));
+    output.progress(&page(&title(&assessed), &assessed));
     if !yes && !confirmed()? {
         return Err(Failure::error(Exit::Failed, "not-confirmed", "nothing was signed"));
     }

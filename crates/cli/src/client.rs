@@ -70,11 +70,11 @@ impl Client {
     }
 
     pub(crate) async fn account(&self, account: AccountId) -> anyhow::Result<AccountView> {
-        self.get(&route::ACCOUNT.replace("{account}", &account.to_string()), &()).await
+        self.get(&of(route::ACCOUNT, account), &()).await
     }
 
     pub(crate) async fn statements(&self, account: AccountId) -> anyhow::Result<Statements> {
-        self.get(&route::STATEMENTS.replace("{account}", &account.to_string()), &()).await
+        self.get(&of(route::STATEMENTS, account), &()).await
     }
 
     /// Hands in what a party of this device says of itself.
@@ -83,7 +83,7 @@ impl Client {
         account: AccountId,
         statement: Signed<Statement>,
     ) -> anyhow::Result<()> {
-        let path = route::STATEMENTS.replace("{account}", &account.to_string());
+        let path = of(route::STATEMENTS, account);
         let _: StatementCreate = self.post(&path, &StatementCreate { statement }).await?;
         Ok(())
     }
@@ -95,13 +95,13 @@ impl Client {
 
     /// A new certificate, byte for byte.
     pub(crate) async fn certificate_issue(&self, account: AccountId) -> anyhow::Result<Vec<u8>> {
-        let path = route::CERTIFICATES.replace("{account}", &account.to_string());
+        let path = of(route::CERTIFICATES, account);
         self.file(self.http.post(self.url(&path, &())?)).await
     }
 
     /// An earlier certificate, byte for byte.
     pub(crate) async fn certificate(&self, account: AccountId, number: u64) -> anyhow::Result<Vec<u8>> {
-        let path = route::CERTIFICATE.replace("{account}", &account.to_string());
+        let path = of(route::CERTIFICATE, account);
         let path = path.replace("{number}", &number.to_string());
         self.file(self.http.get(self.url(&path, &())?)).await
     }
@@ -111,12 +111,12 @@ impl Client {
         account: AccountId,
         query: &PageQuery,
     ) -> anyhow::Result<Page<CertificateView>> {
-        self.get(&route::CERTIFICATES.replace("{account}", &account.to_string()), query).await
+        self.get(&of(route::CERTIFICATES, account), query).await
     }
 
     /// Under which rules the account is at its nodes; the texts as they were signed.
     pub(crate) async fn changes(&self, account: AccountId) -> anyhow::Result<Changes> {
-        let path = route::CHANGES.replace("{account}", &account.to_string());
+        let path = of(route::CHANGES, account);
         self.signed(self.http.get(self.url(&path, &())?)).await
     }
 
@@ -125,7 +125,7 @@ impl Client {
         account: AccountId,
         body: &ChangePropose,
     ) -> anyhow::Result<ChangeAnswer> {
-        let path = route::CHANGES.replace("{account}", &account.to_string());
+        let path = of(route::CHANGES, account);
         self.signed(self.http.post(self.url(&path, &())?).json(body)).await
     }
 
@@ -135,13 +135,13 @@ impl Client {
         party: &PartyName,
         change: ChangeId,
     ) -> anyhow::Result<ChangeAnswer> {
-        let path = route::CHANGE.replace("{account}", &account.to_string());
+        let path = of(route::CHANGE, account);
         let path = path.replace("{party}", party.as_str()).replace("{change}", &change.to_string());
         self.signed(self.http.delete(self.url(&path, &())?)).await
     }
 
     pub(crate) async fn veto(&self, account: AccountId, body: &VetoCreate) -> anyhow::Result<ChangeAnswer> {
-        let path = route::VETOES.replace("{account}", &account.to_string());
+        let path = of(route::VETOES, account);
         self.signed(self.http.post(self.url(&path, &())?).json(body)).await
     }
 
@@ -150,7 +150,7 @@ impl Client {
         account: AccountId,
         body: &ConsentCreate,
     ) -> anyhow::Result<ChangeAnswer> {
-        let path = route::CONSENTS.replace("{account}", &account.to_string());
+        let path = of(route::CONSENTS, account);
         self.signed(self.http.post(self.url(&path, &())?).json(body)).await
     }
 
@@ -160,18 +160,18 @@ impl Client {
         account: AccountId,
         body: &RecoveryCreate,
     ) -> anyhow::Result<ChangeAnswer> {
-        let path = route::RECOVERIES.replace("{account}", &account.to_string());
+        let path = of(route::RECOVERIES, account);
         self.signed(self.http.post(self.url(&path, &())?).json(body)).await
     }
 
     /// All charters of an account, oldest first.
     pub(crate) async fn charters(&self, account: AccountId) -> anyhow::Result<Vec<Signed<Charter>>> {
-        self.get(&route::CHARTERS.replace("{account}", &account.to_string()), &()).await
+        self.get(&of(route::CHARTERS, account), &()).await
     }
 
     /// The resharings of an account, newest first, as they were signed.
     pub(crate) async fn reshares(&self, account: AccountId) -> anyhow::Result<Vec<ReshareView>> {
-        let path = route::RESHARES.replace("{account}", &account.to_string());
+        let path = of(route::RESHARES, account);
         self.get(&path, &()).await
     }
 
@@ -180,11 +180,11 @@ impl Client {
         account: AccountId,
         body: &ReshareCreate,
     ) -> anyhow::Result<ReshareView> {
-        self.post(&route::RESHARES.replace("{account}", &account.to_string()), body).await
+        self.post(&of(route::RESHARES, account), body).await
     }
 
     pub(crate) async fn reshare_cancel(&self, account: AccountId) -> anyhow::Result<ReshareView> {
-        let path = route::RESHARES.replace("{account}", &account.to_string());
+        let path = of(route::RESHARES, account);
         self.answer(self.http.delete(self.url(&path, &())?)).await
     }
 
@@ -193,7 +193,7 @@ impl Client {
         account: AccountId,
         query: &BalanceQuery,
     ) -> anyhow::Result<BalanceView> {
-        self.get(&route::BALANCE.replace("{account}", &account.to_string()), query).await
+        self.get(&of(route::BALANCE, account), query).await
     }
 
     pub(crate) async fn request_create(&self, body: &RequestCreate) -> anyhow::Result<RequestView> {
@@ -418,6 +418,11 @@ impl Patience {
             tokio::time::sleep(AWAY_PAUSE).await;
         }
     }
+}
+
+/// A route under an account.
+fn of(route: &str, account: AccountId) -> String {
+    route.replace("{account}", &account.to_string())
 }
 
 #[cfg(test)]

@@ -72,11 +72,11 @@ fn wake(args: &EngineSetArgs, old: &Signed<Charter>) -> anyhow::Result<Vec<Arc<S
 
 /// What the user reads before it is signed.
 fn page(old: &Charter, assessed: &Assessment) -> String {
-    let mut text = format!("ACCOUNT {} SIGNS BY ANOTHER ENGINE\n\nWHAT CHANGES\n", old.terms.account);
-    for condition in &assessed.conditions {
-        text.push_str(&format!("  - {condition}\n"));
-    }
-    text
+    format!(
+        "ACCOUNT {} SIGNS BY ANOTHER ENGINE\n{}",
+        old.terms.account,
+        crate::change::what_changes(assessed)
+    )
 }
 
 fn report(output: Output, charter: &Signed<Charter>, assessed: Option<&Assessment>) -> anyhow::Result<()> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cohold_api::PartyView;
-use cohold_custody::{Difference, diff};
 use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::Charter;
 use cohold_model::guardians::Guardians;
@@ -60,11 +59,7 @@ enum Guarding {
 pub(crate) async fn refresh(output: Output, home: &Home, args: &RefreshArgs) -> anyhow::Result<()> {
     let (client, device) = (home.client()?, home.unlock()?);
     let ceremony = Ceremony { output, home, client: &client, device: &device, args: &args.epoch };
-    home.account(args.account)?;
-    if ceremony.finish(args.account).await? {
-        return Ok(());
-    }
-    let old = current(home, &client, &device, args.account).await?;
+    let Some(old) = ceremony.standing(args.account).await? else { return Ok(()) };
     let (wanted, sleepers) = (Wanted::refresh(&old.document.terms), ceremony.wake(&old, &args.recovery)?);
     ceremony.run(old, sleepers, &wanted).await
 }
@@ -77,11 +72,7 @@ pub(crate) async fn reshare(output: Output, home: &Home, args: &ReshareArgs) -> 
     }
     let device = home.unlock()?;
     let ceremony = Ceremony { output, home, client: &client, device: &device, args: &args.epoch };
-    home.account(args.account)?;
-    if ceremony.finish(args.account).await? {
-        return Ok(());
-    }
-    let old = current(home, &client, &device, args.account).await?;
+    let Some(old) = ceremony.standing(args.account).await? else { return Ok(()) };
     let (wanted, sleepers) = (wanted(args, &old.document.terms)?, ceremony.wake(&old, &args.recovery)?);
     ceremony.run(old, sleepers, &wanted).await
 }
@@ -94,11 +85,7 @@ pub(crate) async fn guardians_set(output: Output, home: &Home, args: &SetArgs) -
     }
     let (client, device) = (home.client()?, home.unlock()?);
     let ceremony = Ceremony { output, home, client: &client, device: &device, args: &args.epoch };
-    home.account(args.account)?;
-    if ceremony.finish(args.account).await? {
-        return Ok(());
-    }
-    let old = current(home, &client, &device, args.account).await?;
+    let Some(old) = ceremony.standing(args.account).await? else { return Ok(()) };
     let guarding = Guarding::Changed(crate::guardians::wanted(&args.guarded, &old.document.terms)?);
     let wanted = Wanted { guarding, ..Wanted::refresh(&old.document.terms) };
     let sleepers = ceremony.wake(&old, &args.recovery)?;
@@ -254,6 +241,16 @@ impl Ceremony<'_> {
         hand_in(output, self.home, client, device, &charter.document).await;
         let after = standing(output, self.home, &charter).await;
         self.report(&charter, &assessed, &folder, before.ok(), after.ok())
+    }
+
+    /// The charter in force. None where an earlier command was cut off: that is finished then, and nothing
+    /// else begun.
+    async fn standing(&self, account: AccountId) -> anyhow::Result<Option<Signed<Charter>>> {
+        self.home.account(account)?;
+        if self.finish(account).await? {
+            return Ok(None);
+        }
+        Ok(Some(current(self.home, self.client, self.device, account).await?))
     }
 
     /// Finishes what an earlier command began; whether there was such a thing, and it came to its end.
@@ -471,17 +468,8 @@ fn own_entity(old: &Terms) -> anyhow::Result<EntityName> {
 
 /// What the user reads before other parties get shares.
 fn page(old: &Charter, assessed: &Assessment) -> String {
-    let mut text = format!("ACCOUNT {} GOES FROM EPOCH {} TO THE NEXT\n", old.terms.account, old.epoch);
-    if !assessed.conditions.is_empty() {
-        text.push_str("\nWHAT CHANGES\n");
-        for condition in &assessed.conditions {
-            text.push_str(&format!("  - {condition}\n"));
-        }
-    }
-    let difference: &Difference = &assessed.difference;
-    text.push('\n');
-    text.push_str(&diff::render(difference));
-    text
+    let title = format!("ACCOUNT {} GOES FROM EPOCH {} TO THE NEXT", old.terms.account, old.epoch);
+    crate::change::page(&title, assessed)
 }
 
 /// The charters of an account that this device was under before.

@@ -78,6 +78,21 @@ pub enum CharterError {
 }
 
 impl Charter {
+    /// The first charter of an account whose parties made the key themselves.
+    #[must_use]
+    pub fn first(terms: Terms, key: KeyBinding, created_at: u64) -> Self {
+        Self {
+            version: 1,
+            terms,
+            epoch: Epoch::FIRST,
+            key,
+            created_at,
+            previous: None,
+            origin: None,
+            engine: Engine::default(),
+        }
+    }
+
     /// Checks that this charter comes right after `old`: the next version and epoch of the same account
     /// and key; or the next version of the same epoch, with another engine and nothing else new.
     pub fn follows(&self, old: &Self) -> Result<(), CharterError> {

@@ -275,16 +275,7 @@ mod tests {
             chain_code: Digest([0; 32]),
             transcript: Digest([0; 32]),
         };
-        Charter {
-            version: 1,
-            terms: terms(parties),
-            epoch: Epoch::FIRST,
-            key,
-            created_at: 1,
-            previous: None,
-            origin: None,
-            engine: Engine::Dkls23,
-        }
+        Charter::first(terms(parties), key, 1)
     }
 
     /// The phone is lost: recovery share and co-signer deal to another device and another recovery share.

@@ -6,8 +6,8 @@
 
 use cohold_model::account::{Card, Proposal, keygen_session};
 use cohold_model::charter::{Charter, CharterError, KeyBinding};
-use cohold_model::ids::{Epoch, PartyIndex};
-use cohold_model::{Document as _, Engine, PartyName, SessionId, Signature, Signed};
+use cohold_model::ids::PartyIndex;
+use cohold_model::{Document as _, PartyName, SessionId, Signature, Signed};
 use cohold_mpc::{Envelope, Fault, Outcome, PartyKeys, Session};
 use cohold_mpc_ecdsa::{GeneratedKey, KeyGeneration, Share};
 use rand_core::CryptoRng;
@@ -137,14 +137,8 @@ impl Making {
 /// What a proposal becomes with its key.
 fn first_charter(proposal: &Proposal, key: KeyBinding) -> Charter {
     Charter {
-        version: 1,
-        terms: proposal.terms.clone(),
-        epoch: Epoch::FIRST,
-        key,
-        created_at: proposal.created_at,
-        previous: None,
         origin: proposal.import.as_ref().map(|import| import.origin),
-        engine: Engine::default(),
+        ..Charter::first(proposal.terms.clone(), key, proposal.created_at)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use cohold_model::Engine;
 use cohold_model::ids::PartyIndex;
-use cohold_mpc::{Envelope, Fault, PartyKeys, Session, SessionContext};
+use cohold_mpc::{Envelope, Fault, PartyKeys, Protocol, Session, SessionContext};
 use cohold_mpc_cggmp::SafePrimes;
 use cohold_mpc_ecdsa::{AuxiliarySetup, RecoverableSignature, Share, Signing, SigningDigest};
 use rand_core::CryptoRng;
@@ -89,20 +89,16 @@ impl SettingUp {
         keys: &PartyKeys,
         rng: &mut impl CryptoRng,
     ) -> Result<(Self, Vec<Envelope>), Refusal> {
-        let refuse = |e: &dyn std::fmt::Display| Refusal::new(Code::Order, e.to_string());
         match ready {
             Ready::Dkls23 => {
-                let protocol = AuxiliarySetup::new(&context, share).map_err(|e| refuse(&e))?;
-                let mut run = Session::new(context, &keys.seal, protocol, rng).map_err(|e| refuse(&e))?;
-                let envelopes = run.start(rng).map_err(|e| refuse(&e))?;
-                Ok((Self(Setup::Dkls23(Box::new(run))), envelopes))
+                let protocol = AuxiliarySetup::new(&context, share).map_err(refuse)?;
+                let (run, first) = started(context, protocol, keys, rng)?;
+                Ok((Self(Setup::Dkls23(run)), first))
             }
             Ready::Cggmp24(primes) => {
                 let protocol = cohold_mpc_cggmp::AuxiliarySetup::new(&context, share, primes);
-                let protocol = protocol.map_err(|e| refuse(&e))?;
-                let mut run = Session::new(context, &keys.seal, protocol, rng).map_err(|e| refuse(&e))?;
-                let envelopes = run.start(rng).map_err(|e| refuse(&e))?;
-                Ok((Self(Setup::Cggmp24(Box::new(run))), envelopes))
+                let (run, first) = started(context, protocol.map_err(refuse)?, keys, rng)?;
+                Ok((Self(Setup::Cggmp24(run)), first))
             }
         }
     }
@@ -140,6 +136,21 @@ impl SettingUp {
             Setup::Cggmp24(run) => run.outcome().map(|outcome| Auxiliary::Cggmp24(Box::new(outcome.output))),
         }
     }
+}
+
+fn started<P: Protocol>(
+    context: SessionContext,
+    protocol: P,
+    keys: &PartyKeys,
+    rng: &mut impl CryptoRng,
+) -> Result<(Box<Session<P>>, Vec<Envelope>), Refusal> {
+    let mut run = Session::new(context, &keys.seal, protocol, rng).map_err(refuse)?;
+    let first = run.start(rng).map_err(refuse)?;
+    Ok((Box::new(run), first))
+}
+
+fn refuse(error: impl std::fmt::Display) -> Refusal {
+    Refusal::new(Code::Order, error.to_string())
 }
 
 /// A signature on its way, by one engine or the other.

@@ -252,16 +252,27 @@ impl<'a> Liar<'a> {
             self.chain.chain_id().await?
         );
         let words = ToParty::RulesPropose { account: self.charter.terms.account, rules };
-        self.hostile.say(to.identity, &words).await?;
+        self.refused(to, &words, Strategy::LooseRules, "it took them").await
+    }
+
+    /// Says what a party should refuse; `taken` is what came of it where it does not.
+    async fn refused(
+        &mut self,
+        to: &Card,
+        words: &ToParty,
+        strategy: Strategy,
+        taken: &str,
+    ) -> anyhow::Result<Tried> {
+        self.hostile.say(to.identity, words).await?;
         loop {
             if let (from, FromParty::Rules(answer)) = self.hostile.hear().await?
                 && from == to.identity
                 && answer.to == words.digest()
             {
-                let tried = Tried::stopped(Strategy::LooseRules, 1, "");
+                let tried = Tried::stopped(strategy, 1, "");
                 return Ok(match answer.refusal {
                     Some(refusal) => Tried { outcome: refusal.message, ..tried },
-                    None => Tried { stopped: false, outcome: "it took them".into(), ..tried },
+                    None => Tried { stopped: false, outcome: taken.into(), ..tried },
                 });
             }
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use cohold_chain_evm::Address;
 use cohold_import::tss::{Finding, SaveData, Severity};
-use cohold_model::account::{Card, Proposal, Template};
+use cohold_model::account::{Card, Proposal};
 use cohold_model::ids::PartyIndex;
 use cohold_model::{Document as _, Import, Origin, PartyName, Signed};
 use cohold_mpc_ecdsa::ForeignKey;
@@ -110,11 +110,7 @@ pub(super) async fn propose(output: Output, home: &Home, args: &ProposeArgs) -> 
             cards.push(Card { entity: wanted.entity.unwrap_or_else(|| own.clone()), ..device.card.clone() });
             continue;
         }
-        let card = account::node_card(home, &known, &wanted.party, wanted.entity.as_ref())?;
-        if template != Template::Enterprise && wanted.entity.is_none() {
-            account::check_foreign(&card, &own)?;
-        }
-        cards.push(card);
+        cards.push(account::chosen_node(home, &known, &wanted, template, &own)?);
     }
     let dealers = dealers(key, data.share().party(), &args.holder)?;
     let import = key.import(Origin::TssLib, dealers);

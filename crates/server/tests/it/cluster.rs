@@ -380,14 +380,5 @@ fn charter(proposal: &Signed<Proposal>, public_key: &[u8]) -> Charter {
         chain_code: Digest([7; 32]),
         transcript: Digest([8; 32]),
     };
-    Charter {
-        version: 1,
-        terms,
-        epoch: Epoch::FIRST,
-        key,
-        created_at,
-        previous: None,
-        origin: None,
-        engine: Default::default(),
-    }
+    Charter::first(terms, key, created_at)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use cohold_model::account::{Card, PartyKind, Role, Template, Terms, keygen_session};
 use cohold_model::charter::KeyBinding;
 use cohold_model::intent::{Action, Asset};
-use cohold_model::{Amount, Epoch, HexBytes, IdentitySecret, RequestId};
+use cohold_model::{Amount, HexBytes, IdentitySecret, RequestId};
 
 use super::*;
 
@@ -44,16 +44,7 @@ pub(super) fn charter(proposal: &Signed<Proposal>) -> Charter {
         chain_code: Digest([0; 32]),
         transcript: Digest([1; 32]),
     };
-    Charter {
-        version: 1,
-        terms: proposal.document.terms.clone(),
-        epoch: Epoch::FIRST,
-        key,
-        created_at: 1,
-        previous: None,
-        origin: None,
-        engine: Default::default(),
-    }
+    Charter::first(proposal.document.terms.clone(), key, 1)
 }
 
 pub(super) fn signed(charter: &Charter) -> Result<Signed<Charter>> {

@@ -68,17 +68,7 @@ fn charter(proposal: &Signed<Proposal>) -> Result<Signed<Charter>> {
         chain_code: Digest([0; 32]),
         transcript: Digest([1; 32]),
     };
-    let terms = proposal.document.terms.clone();
-    let charter = Charter {
-        version: 1,
-        terms,
-        epoch: Epoch::FIRST,
-        key,
-        created_at: 1,
-        previous: None,
-        origin: None,
-        engine: Default::default(),
-    };
+    let charter = Charter::first(proposal.document.terms.clone(), key, 1);
     Ok(Signed::by(charter, "device".parse()?, &secret(1)))
 }
 

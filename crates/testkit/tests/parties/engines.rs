@@ -7,6 +7,8 @@ use cohold_model::{Charter, Document as _, Engine, Resharing, Signed};
 use cohold_party::wire::{ReshareOrder, ToParty};
 use cohold_testkit::{Account, Cluster, Wish};
 
+use crate::expect::{assert_refused, assert_signs};
+
 /// The second engine for the same parties, by the party at this point.
 fn setting(cluster: &Cluster, account: &Account, proposer: u8) -> Signed<Resharing> {
     let terms = account.charter.document.terms.clone();
@@ -17,23 +19,6 @@ fn setting(cluster: &Cluster, account: &Account, proposer: u8) -> Signed<Reshari
         ..cluster.resharing(account, terms, &[]).document
     };
     Signed::by(resharing, by.spec.party.clone(), &by.keys.identity)
-}
-
-fn assert_refused(cluster: &Cluster, order: &ReshareOrder, says: &str) {
-    for i in [1, 2, 3] {
-        let mark = cluster.relay.mail().mark();
-        cluster.say(i, &ToParty::Reshare(Box::new(order.clone())));
-        let reason = cluster.reshared(i, mark, &order.resharing).expect_err("it is refused");
-        assert!(reason.contains(says), "party {i}: `{reason}` should say `{says}`");
-    }
-}
-
-fn assert_signs(cluster: &Cluster, account: &Account, signers: &[u8], nonce: u64) {
-    let order = account.order(&Wish { nonce, ..Wish::new() }, cluster.party(1), signers, 1);
-    for (i, answer) in cluster.sign(&order) {
-        let signature = answer.signature().unwrap_or_else(|| panic!("party {i}: {answer:?}"));
-        account.assemble(&order.plan, signature).expect("it is the account's signature");
-    }
 }
 
 #[test]

@@ -14,15 +14,7 @@ use cohold_testkit::account::index;
 use cohold_testkit::cluster::eventually;
 use cohold_testkit::{Account, Cluster, Interceptor, Letter, Wish};
 
-/// A payment goes through under this charter, with the parties at these points.
-fn assert_signs(cluster: &Cluster, account: &Account, signers: &[u8], nonce: u64) {
-    let wish = Wish { nonce, ..Wish::new() };
-    let order = account.order(&wish, cluster.party(1), signers, 1);
-    for (i, answer) in cluster.sign(&order) {
-        let signature = answer.signature().unwrap_or_else(|| panic!("party {i}: {answer:?}"));
-        account.assemble(&order.plan, signature).expect("it is the account's signature");
-    }
-}
+use crate::expect::assert_signs;
 
 fn assert_refused(cluster: &Cluster, account: &Account, signers: &[u8], nonce: u64, i: u8) {
     let order = account.order(&Wish { nonce, ..Wish::new() }, cluster.party(1), signers, 1);

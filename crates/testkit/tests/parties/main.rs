@@ -3,6 +3,7 @@
 mod charters;
 mod engines;
 mod epochs;
+mod expect;
 mod honest;
 mod orders;
 mod peers;

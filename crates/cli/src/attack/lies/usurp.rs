@@ -228,18 +228,6 @@ impl Liar<'_> {
             issued_at: cohold_node::now(),
         };
         let words = ToParty::Veto { veto: Box::new(Signed::by(veto, party, &plot.forger)) };
-        self.hostile.say(to.identity, &words).await?;
-        loop {
-            if let (from, FromParty::Rules(answer)) = self.hostile.hear().await?
-                && from == to.identity
-                && answer.to == words.digest()
-            {
-                let tried = Tried::stopped(Strategy::InventedVeto, 1, "");
-                return Ok(match answer.refusal {
-                    Some(refusal) => Tried { outcome: refusal.message, ..tried },
-                    None => Tried { stopped: false, outcome: "it took the objection".into(), ..tried },
-                });
-            }
-        }
+        self.refused(to, &words, Strategy::InventedVeto, "it took the objection").await
     }
 }

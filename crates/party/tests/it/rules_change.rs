@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use cohold_custody::diff::Verdict;
 use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::change::{Change, Consent};
-use cohold_model::charter::{Charter, KeyBinding};
-use cohold_model::{Digest, Document as _, Epoch, HexBytes, IdentitySecret, PartyName, Signed};
+use cohold_model::charter::Charter;
+use cohold_model::{Digest, Document as _, IdentitySecret, PartyName, Signed};
 use cohold_party::Rules;
 use cohold_party::gate::{Assessment, CONSENT_SECONDS, check_consent};
 use cohold_party::refusal::Code;
@@ -53,23 +53,7 @@ fn charter(threshold: u8, parties: &[(&str, PartyKind, &str)]) -> Charter {
         threshold,
         approvers: BTreeSet::from([name(parties[0].0)]),
     };
-    terms.check().unwrap();
-    let key = KeyBinding {
-        public_key: HexBytes(vec![2; 33]),
-        public_shares: vec![HexBytes(vec![2; 33]); parties.len()],
-        chain_code: Digest([3; 32]),
-        transcript: Digest([4; 32]),
-    };
-    Charter {
-        version: 1,
-        terms,
-        epoch: Epoch::FIRST,
-        key,
-        created_at: NOW,
-        previous: None,
-        origin: None,
-        engine: Default::default(),
-    }
+    Charter { created_at: NOW, ..crate::charters::charter(terms) }
 }
 
 const DEVICE: (&str, PartyKind, &str) = ("device", PartyKind::Device, "ana");

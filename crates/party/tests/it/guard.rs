@@ -83,16 +83,7 @@ impl World {
             guardians: Some(Guardians { party, needed: 2, delay_seconds: DELAY, people }),
         };
         let key = share.key().binding(Digest([0; 32]));
-        let document = Charter {
-            version: 1,
-            terms,
-            epoch: Epoch::FIRST,
-            key,
-            created_at: NOW,
-            previous: None,
-            origin: None,
-            engine: Default::default(),
-        };
+        let document = Charter::first(terms, key, NOW);
         let digest = document.digest();
         let signatures = (1..).zip(&document.terms.parties);
         let signatures =

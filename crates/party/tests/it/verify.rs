@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use cohold_chain_evm::plan::Funds;
 use cohold_chain_evm::{Facts, plan, signing_digest};
 use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
-use cohold_model::charter::{Charter, KeyBinding};
+use cohold_model::charter::Charter;
 use cohold_model::intent::{Action, Approval, Asset};
 use cohold_model::{
-    Amount, Digest, Document as _, Epoch, Hashed, HexBytes, IdentitySecret, Intent, PartyIndex, PartyName,
-    Signed,
+    Amount, Digest, Document as _, Hashed, IdentitySecret, Intent, PartyIndex, PartyName, Signed,
 };
 use cohold_party::refusal::Code;
 use cohold_party::verify::{ATTEMPTS_MAX, HORIZON_SECONDS_MAX, Reviewed, Standing, review};
@@ -59,23 +58,7 @@ fn charter() -> Charter {
         threshold: 2,
         approvers: BTreeSet::from([name(1)]),
     };
-    terms.check().unwrap();
-    let key = KeyBinding {
-        public_key: HexBytes(vec![2; 33]),
-        public_shares: vec![HexBytes(vec![2; 33]); 3],
-        chain_code: Digest([3; 32]),
-        transcript: Digest([4; 32]),
-    };
-    Charter {
-        version: 1,
-        terms,
-        epoch: Epoch::FIRST,
-        key,
-        created_at: NOW,
-        previous: None,
-        origin: None,
-        engine: Default::default(),
-    }
+    Charter { created_at: NOW, ..crate::charters::charter(terms) }
 }
 
 fn order() -> SignOrder {

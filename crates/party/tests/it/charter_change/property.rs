@@ -11,7 +11,7 @@ use cohold_model::statement::{Sealing, Statement};
 use cohold_model::{Digest, Document as _, Lineage, Signed};
 use cohold_party::charter_change::assess;
 
-use crate::terms::{Party, charter, resharing, secret, terms};
+use crate::charters::{Party, charter, resharing, secret, terms};
 
 /// Everybody who may be a party.
 const POOL: [Party; 9] = [

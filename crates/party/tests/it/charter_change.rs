@@ -1,7 +1,6 @@
 //! What another charter means, and whose word it takes.
 
 mod property;
-mod terms;
 
 use std::fmt::Write as _;
 
@@ -15,7 +14,7 @@ use cohold_party::charter_change::{admit, assess};
 use cohold_party::gate::{AssessError, Assessment};
 use cohold_party::refusal::Code;
 
-use terms::{Party, charter, name, resharing, secret, terms};
+use crate::charters::{Party, charter, name, resharing, secret, terms};
 
 const NOW: u64 = 1_800_000_000;
 
@@ -71,10 +70,10 @@ fn the_sentences_are_pinned() {
         }
     }
     if std::env::var_os("COHOLD_BLESS").is_some() {
-        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/charter_change/sentences.txt"), &page)
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/charter_change/sentences.txt"), &page)
             .unwrap();
     }
-    assert_eq!(page, include_str!("sentences.txt"), "{page}");
+    assert_eq!(page, include_str!("charter_change/sentences.txt"), "{page}");
 }
 
 #[test]

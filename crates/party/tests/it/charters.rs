@@ -2,9 +2,9 @@
 
 use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::{Charter, KeyBinding};
-use cohold_model::{
-    Digest, Document as _, Epoch, HexBytes, IdentityKey, IdentitySecret, PartyName, Resharing,
-};
+use cohold_model::{Digest, Document as _, HexBytes, IdentityKey, IdentitySecret, PartyName, Resharing};
+
+const CREATED_AT: u64 = 1_799_999_000;
 
 /// Name, kind, entity, and the seed of its identity.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,7 @@ pub(crate) fn terms(threshold: u8, parties: &[Party]) -> Terms {
     }
 }
 
+/// Their first charter. Its key is not looked at.
 pub(crate) fn charter(terms: Terms) -> Charter {
     terms.check().unwrap();
     let key = KeyBinding {
@@ -70,16 +71,7 @@ pub(crate) fn charter(terms: Terms) -> Charter {
         chain_code: Digest([3; 32]),
         transcript: Digest([4; 32]),
     };
-    Charter {
-        version: 1,
-        terms,
-        epoch: Epoch::FIRST,
-        key,
-        created_at: 1_799_999_000,
-        previous: None,
-        origin: None,
-        engine: Default::default(),
-    }
+    Charter::first(terms, key, CREATED_AT)
 }
 
 /// Proposed by the first approver, dealt by the first parties.
