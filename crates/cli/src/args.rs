@@ -428,7 +428,13 @@ pub(crate) struct BenchArgs {
     /// Accounts of a fleet whose custody is evaluated.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=131_072))]
     pub(crate) fleet: u32,
+    /// Draws who signs and who deals among the parties of keys of each size.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
     /// Measure the fleet only.
     #[arg(long)]
     pub(crate) only_fleet: bool,
+    /// Measure keys of each size only, 2-of-2 to 5-of-9.
+    #[arg(long, conflicts_with = "only_fleet")]
+    pub(crate) only_sizes: bool,
 }

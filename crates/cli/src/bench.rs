@@ -7,6 +7,7 @@ mod fleet;
 mod machine;
 mod pay;
 mod raw;
+mod sizes;
 mod table;
 
 use std::path::Path;
@@ -27,6 +28,9 @@ use crate::{account, chain, demo};
 
 /// Keys that are made to measure how long that takes; the middle one counts.
 const KEYS: usize = 3;
+/// Parties of a key that pays, and which of them sign.
+const PARTIES: u8 = 3;
+const RAW_SIGNERS: [usize; 2] = [0, 1];
 /// Payments before measuring begins.
 const WARM_UP: usize = 20;
 const RAW_SIGNATURES: u32 = 100;
@@ -69,11 +73,21 @@ pub(crate) async fn run(output: Output, args: &BenchArgs) -> anyhow::Result<()> 
     }
     report.note(machine::describe());
     if !args.only_fleet {
+        output.progress("keys of other sizes …");
+        let seed = args.seed;
+        let rows = tokio::task::spawn_blocking(move || sizes::rows(seed)).await??;
+        report.figures.extend(rows);
+        report.note(format!("who signs and deals among the parties of each size is drawn from seed {seed}"));
+    }
+    if !args.only_fleet && !args.only_sizes {
         output.progress("the raw engine and plain signatures …");
         let (measured, peers) = tokio::task::spawn_blocking(move || peers(report)).await??;
         report = measured;
         let peers = Arc::new(peers);
         processes(output, args, folder.path(), &peers, &mut report).await?;
+    }
+    if args.only_sizes {
+        return tell(output, &report);
     }
     for (atoms, target) in [(12, Some(1.0)), (16, None), (20, Some(100.0))] {
         let took = milliseconds(custody::realistic(atoms)?);
@@ -92,6 +106,10 @@ pub(crate) async fn run(output: Output, args: &BenchArgs) -> anyhow::Result<()> 
         report.value(format!("{name}: memory"), "MB", run.megabytes, Target::AtMost(fleet::MEGABYTES_MAX));
         report.note(format!("{name}: {:.1} s of CPU", run.cpu_seconds));
     }
+    tell(output, &report)
+}
+
+fn tell(output: Output, report: &Report) -> anyhow::Result<()> {
     let missed = report.figures.iter().filter(|figure| figure.is_met() == Some(false)).count();
     let value = json!({
         "figures": report.figures.iter().map(Figure::value).collect::<Vec<_>>(),
@@ -103,12 +121,12 @@ pub(crate) async fn run(output: Output, args: &BenchArgs) -> anyhow::Result<()> 
 
 /// Measures the peers; they come last in the table.
 fn peers(mut report: Report) -> anyhow::Result<(Report, Peers)> {
-    let mut keys: Vec<RawKey> = (0..KEYS).map(|_| raw::keygen()).collect::<anyhow::Result<_>>()?;
+    let mut keys: Vec<RawKey> = (0..KEYS).map(|_| raw::keygen(2, PARTIES)).collect::<anyhow::Result<_>>()?;
     let keygen = middle(keys.iter().map(|key| key.together).collect());
     let keygen_cpu = middle(keys.iter().map(|key| key.slowest).collect());
     let key = keys.pop().context("no key was made")?;
-    raw::sign_cpu(&key, RAW_SIGNATURES / 10)?;
-    let sign = raw::sign_cpu(&key, RAW_SIGNATURES)?;
+    raw::sign_cpu(&key, &RAW_SIGNERS, RAW_SIGNATURES / 10)?;
+    let sign = raw::sign_cpu(&key, &RAW_SIGNERS, RAW_SIGNATURES)?;
     let (c, rust) = (raw::libsecp256k1()?, raw::k256()?);
     report.note(format!(
         "plain signatures by one holder of the whole key: libsecp256k1 {:.4} ms, k256 {:.4} ms; the raw threshold engine takes {:.0} times the former",
@@ -140,7 +158,7 @@ async fn processes(
     // Three parties on fewer cores wait for each other whoever runs them; the raw crate's are then run as ours.
     let wanted = Target::RatioAtMost(KEYGEN_RATIO_MAX);
     let (together, alone) =
-        if machine::cores() < raw::PARTIES { (wanted, Target::None) } else { (Target::None, wanted) };
+        if machine::cores() < usize::from(PARTIES) { (wanted, Target::None) } else { (Target::None, wanted) };
     report.add(Figure {
         name: "key generation 2-of-3, until in force".into(),
         unit: "ms",
@@ -253,7 +271,10 @@ async fn epochs(
 /// Signatures per second of the raw engine on all cores.
 async fn raw_per_second(peers: &Arc<Peers>, time: Duration) -> anyhow::Result<f64> {
     let peers = Arc::clone(peers);
-    tokio::task::spawn_blocking(move || raw::sign_throughput(&peers.key, machine::cores(), time)).await?
+    tokio::task::spawn_blocking(move || {
+        raw::sign_throughput(&peers.key, &RAW_SIGNERS, machine::cores(), time)
+    })
+    .await?
 }
 
 /// Which part of the cores the local chain took meanwhile. Elsewhere a chain has machines of its own.

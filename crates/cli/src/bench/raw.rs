@@ -14,8 +14,6 @@ use k256::ecdsa::signature::hazmat::PrehashSigner as _;
 
 use super::machine::timed;
 
-/// The parties of a key.
-pub(super) const PARTIES: usize = 3;
 /// Signatures of which a mean is taken.
 const PLAIN_ROUNDS: u32 = 2_000;
 
@@ -24,16 +22,18 @@ pub(super) struct RawKey {
     pub(super) parties: Vec<Party>,
     /// Processor time of the party that took longest.
     pub(super) slowest: Duration,
+    /// That of all parties.
+    pub(super) cpu: Duration,
     /// From the start until the last party was done.
     pub(super) together: Duration,
 }
 
-/// Makes a key, 2-of-3. Each party has a thread, as it has a process with Cohold, and goes on when all
+/// Makes a key. Each party has a thread, as it has a process with Cohold, and goes on when all
 /// messages of a phase are there.
-pub(super) fn keygen() -> anyhow::Result<RawKey> {
+pub(super) fn keygen(threshold: u8, parties: u8) -> anyhow::Result<RawKey> {
     let began = Instant::now();
-    let parameters = Parameters::new(2, 3).map_err(engine)?;
-    let indices = (1..=3).map(PartyIndex::new).collect::<Result<Vec<_>, _>>().map_err(engine)?;
+    let parameters = Parameters::new(threshold, parties).map_err(engine)?;
+    let indices = (1..=parties).map(PartyIndex::new).collect::<Result<Vec<_>, _>>().map_err(engine)?;
     let begin = |index| DkgSession::<Secp256k1>::new(parameters.clone(), index, vec![7; 32]);
     let mut spent = vec![Duration::ZERO; indices.len()];
     let starts = indices.iter().map(|index| begin(*index)).collect();
@@ -78,8 +78,8 @@ pub(super) fn keygen() -> anyhow::Result<RawKey> {
         let last = session.phase4(&proofs, &seeds2, &seeds3, &transfers, &codes2, &codes3, |_| String::new());
         Ok(last.map_err(engine)?.0)
     })?;
-    let slowest = spent.into_iter().max().unwrap_or_default();
-    Ok(RawKey { parties, slowest, together: began.elapsed() })
+    let (slowest, cpu) = (spent.iter().max().copied().unwrap_or_default(), spent.iter().sum());
+    Ok(RawKey { parties, slowest, cpu, together: began.elapsed() })
 }
 
 /// One phase of all parties, a thread each; adds to each one's processor time.
@@ -102,22 +102,28 @@ fn side_by_side<I: Send, T: Send>(
     })
 }
 
-/// Processor time of one signature, both signers together, on this thread: the mean of `rounds`.
-pub(super) fn sign_cpu(key: &RawKey, rounds: u32) -> anyhow::Result<Duration> {
-    let (signed, took) = timed(|| (0..rounds).try_for_each(|_| sign(key)))?;
+/// Processor time of one signature, all signers together, on this thread: the mean of `rounds`. The signers
+/// are places in the list of parties.
+pub(super) fn sign_cpu(key: &RawKey, signers: &[usize], rounds: u32) -> anyhow::Result<Duration> {
+    let (signed, took) = timed(|| (0..rounds).try_for_each(|_| sign(key, signers)))?;
     signed?;
     Ok(took / rounds.max(1))
 }
 
-/// Signatures per second with a thread on every processor, each playing both signers.
-pub(super) fn sign_throughput(key: &RawKey, threads: usize, time: Duration) -> anyhow::Result<f64> {
+/// Signatures per second with a thread on every processor, each playing all signers.
+pub(super) fn sign_throughput(
+    key: &RawKey,
+    signers: &[usize],
+    threads: usize,
+    time: Duration,
+) -> anyhow::Result<f64> {
     let end = Instant::now() + time;
     let began = Instant::now();
     let counts = std::thread::scope(|scope| {
         let worker = || {
             let mut count = 0_u32;
             while Instant::now() < end {
-                sign(key)?;
+                sign(key, signers)?;
                 count += 1;
             }
             anyhow::Ok(count)
@@ -132,9 +138,8 @@ pub(super) fn sign_throughput(key: &RawKey, threads: usize, time: Duration) -> a
     Ok(total / began.elapsed().as_secs_f64())
 }
 
-/// One signature by the first two parties.
-fn sign(key: &RawKey) -> anyhow::Result<()> {
-    let signers: Vec<&Party> = key.parties.iter().take(2).collect();
+fn sign(key: &RawKey, signers: &[usize]) -> anyhow::Result<()> {
+    let signers: Vec<&Party> = signers.iter().filter_map(|place| key.parties.get(*place)).collect();
     let data = |me: &Party| SignData {
         sign_id: vec![8; 32],
         counterparties: signers.iter().map(|p| p.party_index).filter(|i| *i != me.party_index).collect(),
