@@ -10,7 +10,7 @@ use cohold_testkit::sim::{Counts, Depth, Report, run};
 use crate::stock;
 
 /// How many schedules are played where nothing else is asked for.
-const SCHEDULES: u64 = 450;
+const SCHEDULES: u64 = 1_000;
 /// The most of a schedule's steps that a failure prints.
 const STEPS_SHOWN_MAX: usize = 400;
 
