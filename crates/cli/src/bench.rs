@@ -72,13 +72,6 @@ pub(crate) async fn run(output: Output, args: &BenchArgs) -> anyhow::Result<()> 
         report.note("this is a debug build: its figures mean nothing; use `cargo xtask bench`");
     }
     report.note(machine::describe());
-    if !args.only_fleet {
-        output.progress("keys of other sizes …");
-        let seed = args.seed;
-        let rows = tokio::task::spawn_blocking(move || sizes::rows(seed)).await??;
-        report.figures.extend(rows);
-        report.note(format!("who signs and deals among the parties of each size is drawn from seed {seed}"));
-    }
     if !args.only_fleet && !args.only_sizes {
         output.progress("the raw engine and plain signatures …");
         let (measured, peers) = tokio::task::spawn_blocking(move || peers(report)).await??;
@@ -86,9 +79,26 @@ pub(crate) async fn run(output: Output, args: &BenchArgs) -> anyhow::Result<()> 
         let peers = Arc::new(peers);
         processes(output, args, folder.path(), &peers, &mut report).await?;
     }
-    if args.only_sizes {
-        return tell(output, &report);
+    if !args.only_sizes {
+        evaluations(output, args, folder.path(), &mut report).await?;
     }
+    if !args.only_fleet {
+        output.progress("keys of other sizes …");
+        let seed = args.seed;
+        let rows = tokio::task::spawn_blocking(move || sizes::rows(seed)).await??;
+        report.figures.extend(rows);
+        report.note(format!("who signs and deals among the parties of each size is drawn from seed {seed}"));
+    }
+    tell(output, &report)
+}
+
+/// What certificates cost.
+async fn evaluations(
+    output: Output,
+    args: &BenchArgs,
+    place: &Path,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     for (atoms, target) in [(12, Some(1.0)), (16, None), (20, Some(100.0))] {
         let took = milliseconds(custody::realistic(atoms)?);
         report.value(
@@ -100,13 +110,13 @@ pub(crate) async fn run(output: Output, args: &BenchArgs) -> anyhow::Result<()> 
     }
     let took = milliseconds(custody::quorum(20)?);
     report.value("custody evaluation, 10 of 20 atoms", "ms", took, Target::AtMost(100.0));
-    for run in fleet::runs(output, folder.path(), args.fleet).await? {
+    for run in fleet::runs(output, place, args.fleet).await? {
         let name = format!("fleet of {} accounts of 12 atoms, {}", args.fleet, run.what);
         report.value(&name, "s", run.seconds, Target::AtMost(fleet::SECONDS_MAX));
         report.value(format!("{name}: memory"), "MB", run.megabytes, Target::AtMost(fleet::MEGABYTES_MAX));
         report.note(format!("{name}: {:.1} s of CPU", run.cpu_seconds));
     }
-    tell(output, &report)
+    Ok(())
 }
 
 fn tell(output: Output, report: &Report) -> anyhow::Result<()> {
