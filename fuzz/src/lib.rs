@@ -3,6 +3,7 @@
 
 use cohold_custody::{Model, certificate};
 use cohold_model::Signed;
+use cohold_model::case::Case;
 use cohold_model::charter::Charter;
 use cohold_model::statement::Statement;
 use cohold_mpc::Envelope;
@@ -14,7 +15,8 @@ use cohold_vault::RecoveryFile;
 pub type Parser = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Parser); 9] = [
+pub const TARGETS: [(&str, Parser); 10] = [
+    ("case", case),
     ("certificate", certificate),
     ("documents", documents),
     ("envelope", envelope),
@@ -25,6 +27,17 @@ pub const TARGETS: [(&str, Parser); 9] = [
     ("share_set", share_set),
     ("transaction", transaction),
 ];
+
+/// A case against a party: it is written so that it is read again, and looked into without a fall.
+fn case(bytes: &[u8]) {
+    if let Ok(read) = Case::parse(bytes) {
+        // Signatures cannot be guessed; what is asked is that nothing breaks.
+        let _ = cohold_party::case::weigh(&read);
+        if let Ok(written) = read.to_text() {
+            assert_eq!(Case::parse(written.as_bytes()).expect("its own text"), read);
+        }
+    }
+}
 
 /// A certificate: one encoding for one certificate.
 fn certificate(bytes: &[u8]) {

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use cohold_custody::{Model, certificate};
 use cohold_fuzz::TARGETS;
+use cohold_model::Case;
 use cohold_mpc::Envelope;
 use cohold_party::Rules;
+use cohold_party::case::{Standing, weigh};
 use cohold_relay::Parcel;
 use cohold_vault::RecoveryFile;
 
@@ -40,6 +42,10 @@ fn nothing_in_the_corpus_breaks_its_parser() {
 /// A seed that is refused at the door teaches the fuzzer nothing.
 #[test]
 fn good_seeds_are_taken() {
+    for (name, standing) in [("accused", Standing::Accused), ("convicted", Standing::Convicted)] {
+        let case = Case::parse(&seed(&format!("case/{name}.json"))).expect("a case");
+        assert_eq!(weigh(&case).expect("it shows something"), standing);
+    }
     certificate::parse(&seed("certificate/personal.json")).expect("a certificate");
     Envelope::decode(&seed("envelope/version-2.bin")).expect("an envelope");
     Parcel::decode(&seed("frame/coordinator.bin")).expect("a frame");

@@ -236,7 +236,7 @@ impl std::fmt::Debug for Coordinator {
 pub(crate) fn words_of(body: &[u8]) -> Option<FromParty> {
     match Message::<FromParty>::decode(body) {
         Ok(Message::Plain(words)) => Some(*words),
-        Ok(Message::Sealed(_)) => {
+        Ok(Message::Sealed(_) | Message::Peer(_)) => {
             tracing::debug!("a sealed envelope came to the coordinator, who cannot open it");
             None
         }

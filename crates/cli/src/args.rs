@@ -3,6 +3,7 @@
 mod change;
 mod custody;
 mod engine;
+mod evidence;
 mod exit;
 mod guardians;
 mod import;
@@ -16,6 +17,7 @@ use cohold_model::{AccountId, RequestId};
 pub(crate) use change::ChangeCommand;
 pub(crate) use custody::{AtArg, AttackArgs, ClassArg, CustodyCommand, FleetArgs, ModelArgs, VerifyArgs};
 pub(crate) use engine::{EngineCommand, EngineSetArgs};
+pub(crate) use evidence::{EvidenceCommand, OfNode};
 pub(crate) use exit::{ExitCommand, ExitSignArgs, ExportArgs, KeyFormat, SharesArgs};
 pub(crate) use guardians::{GuardedArgs, GuardianCommand, GuardiansCommand, SetArgs};
 pub(crate) use import::{
@@ -27,7 +29,7 @@ pub(crate) use reshare::{EpochArgs, RecoverArgs, RefreshArgs, ReshareArgs};
 #[derive(Debug, Parser)]
 #[command(name = "cohold", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 waiting for others; \
-    `custody fleet` also 4: an account crossed the red line.\n\
+    `custody fleet` also 4: an account crossed the red line; `evidence check` also 5: accused, not convicted.\n\
     Start with `cohold demo`, then `cohold dev --chain`.")]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -93,6 +95,9 @@ pub(crate) enum Command {
     /// Who can move, rule, recover and freeze.
     #[command(subcommand)]
     Custody(CustodyCommand),
+    /// Parties that cheated: who found it, and what a stranger can make of it.
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Test recovery files.
     #[command(subcommand)]
     Recovery(RecoveryCommand),

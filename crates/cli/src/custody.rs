@@ -266,7 +266,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Reads a file, or standard input where it is called `-`.
-fn read_at_most(path: &Path, bytes_max: u64, what: &str) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read_at_most(path: &Path, bytes_max: u64, what: &str) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if path == Path::new("-") {
         std::io::stdin().take(bytes_max + 1).read_to_end(&mut bytes)?;

@@ -16,6 +16,7 @@ mod demo;
 mod dev;
 mod doctor;
 mod engine;
+mod evidence;
 mod exit;
 mod guardian;
 mod guardians;
@@ -136,6 +137,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         Command::Recovery(RecoveryCommand::Check { file, checksum_only, passphrase_file }) => {
             recovery::check(output, home().ok().as_ref(), file, *checksum_only, passphrase_file.as_deref())
         }
+        Command::Evidence(command) => evidence::run(output, home, command),
         Command::Exit(command) => exit::run(output, &home()?, command).await,
         Command::Party(PartyCommand::List) => services::party_list(output, &home()?).await,
         Command::Party(PartyCommand::Pin { party, fingerprint }) => {

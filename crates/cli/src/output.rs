@@ -19,6 +19,8 @@ pub(crate) enum Exit {
     Waiting,
     /// An account of a fleet crossed the red line, or has a class that was forbidden.
     Crossed,
+    /// A case is its finder's word, and proved to nobody.
+    Accused,
 }
 
 impl Exit {
@@ -28,6 +30,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Waiting => 3,
             Self::Crossed => 4,
+            Self::Accused => 5,
         }
     }
 }

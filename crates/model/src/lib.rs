@@ -7,6 +7,7 @@
 pub mod account;
 pub mod amount;
 pub mod canonical;
+pub mod case;
 pub mod change;
 pub mod charter;
 pub mod civil;
@@ -25,6 +26,7 @@ pub mod token;
 
 pub use amount::Amount;
 pub use canonical::{Digest, Document, Hashed, HexBytes, Signed};
+pub use case::{BanNotice, Case};
 pub use change::{Change, Consent};
 pub use charter::Charter;
 pub use engine::Engine;

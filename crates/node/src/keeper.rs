@@ -14,6 +14,7 @@ use cohold_party::engine::Auxiliary;
 use cohold_party::verify::Reservation;
 use cohold_party::{Refusal, refusal::Code};
 
+use crate::cases::Cases;
 use crate::epochs::Epochs;
 use crate::primes::PrimePool;
 use crate::rulebook::Rulebook;
@@ -116,6 +117,10 @@ pub trait Keeper: Send + Sync + 'static {
     }
     /// Primes for data of the second engine; none where this party makes no such data.
     fn primes(&self) -> Option<Arc<PrimePool>> {
+        None
+    }
+    /// What this party and its peers found against each other; none where nothing of it is kept.
+    fn cases(&self) -> Option<&dyn Cases> {
         None
     }
     /// Drops what was opened some time ago; called now and then.

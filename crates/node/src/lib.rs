@@ -1,6 +1,7 @@
 //! A party as a process. The stair itself is in `cohold-party`; here it gets a relay, a store, a
 //! vault and a clock. The device's command line drives the same runtime as a node.
 
+pub mod cases;
 mod change;
 mod charters;
 pub mod config;
@@ -13,6 +14,7 @@ pub mod keeper;
 mod making;
 mod notify;
 mod opened;
+mod peers;
 mod preparing;
 pub mod primes;
 mod resharing;

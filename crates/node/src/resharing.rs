@@ -11,6 +11,7 @@ use cohold_model::ids::PartyIndex;
 use cohold_model::reshare::{Abandonment, Seat};
 use cohold_model::{Digest, Document as _, Engine, Resharing, Signed};
 use cohold_mpc_ecdsa::Share;
+use cohold_party::case::Scene;
 use cohold_party::create::Made;
 use cohold_party::refusal::Code;
 use cohold_party::reshare::{self, Accepted, Reshared};
@@ -66,6 +67,8 @@ impl Runtime {
         let (account, digest) = (order.charter.document.terms.account, order.resharing.document.digest());
         let session = cohold_model::reshare::reshare_session(&order.resharing);
         let Some(inbox) = self.inboxes.seat(session, account) else { return };
+        // Who deals with whom hangs on whom this party has banned.
+        self.peers_asked(account).await;
         let reason = match self.reshare_in(order.clone(), inbox).await {
             Ok(()) => return,
             Err(Ended::Known) => return self.reshare_say(Some(digest)).await,
@@ -135,10 +138,13 @@ impl Runtime {
         let seats = accepted.seats().iter();
         let post = self.post_to(seats.map(|(number, seat)| (number.get(), seat.card.identity)).collect());
         let account = accepted.order().charter.document.terms.account;
+        let [session, _] = accepted.sessions();
         let (reshared, dealing) = match drive(dealing, first, &mut inbox, &post, patience).await {
             Ok(done) => done,
             Err(error) => {
-                self.punish_seat(account, &error, &places).await;
+                let order = accepted.order();
+                let scene = Scene { charter: &order.charter, session, resharing: Some(&order.resharing) };
+                self.punish_seat(account, &error, &places, scene).await;
                 return Err(broken(error));
             }
         };
@@ -258,6 +264,8 @@ impl Runtime {
         match taken.await {
             Ok(()) => {
                 tracing::info!(%account, %epoch, "the account is in its next epoch");
+                // Cases of who left are closed.
+                self.cases_load().await;
                 self.tell(FromParty::ReshareTaken { account, charter: digest }).await;
             }
             Err(error) => tracing::warn!(%account, %error, "another charter was refused"),

@@ -14,11 +14,14 @@ use cohold_party::{Rules, create, statement, unread};
 use cohold_relay::{Address, Link, Parcel, RelayClient};
 use tokio::sync::{Semaphore, watch};
 
+use crate::cases::Casebook;
 use crate::inbox::Inboxes;
 use crate::keeper::{KeepError, Keeper};
 
 /// The most words of the coordinator that are worked on at once; more are dropped.
 const WORDS_MAX: usize = 1024;
+/// The most words of peers outside of runs that are worked on at once; more are dropped.
+const PEERS_MAX: usize = 64;
 
 /// A party at work.
 pub struct Runtime {
@@ -29,7 +32,9 @@ pub struct Runtime {
     pub(crate) keeper: Arc<dyn Keeper>,
     pub(crate) link: Link,
     pub(crate) inboxes: Inboxes,
+    pub(crate) casebook: Casebook,
     words: Arc<Semaphore>,
+    peers: Arc<Semaphore>,
     /// Changes of rules are weighed one after the other: it is work, and each builds on the one before.
     pub(crate) weighing: Arc<Semaphore>,
 }
@@ -67,9 +72,11 @@ impl Runtime {
     ) -> Arc<Self> {
         let inboxes = Inboxes::default();
         let words = Arc::new(Semaphore::new(WORDS_MAX));
+        let peers = Arc::new(Semaphore::new(PEERS_MAX));
+        let casebook = Casebook::new(card.identity);
         let weighing = Arc::new(Semaphore::new(1));
         let rules = Arc::new(rules);
-        Arc::new(Self { card, keys, rules, keeper, link, inboxes, words, weighing })
+        Arc::new(Self { card, keys, rules, keeper, link, inboxes, casebook, words, peers, weighing })
     }
 
     /// Returns once the relay is reached, or `false` after `patience`.
@@ -81,6 +88,7 @@ impl Runtime {
     pub async fn run(self: Arc<Self>, mut relay: RelayClient, mut shutdown: Shutdown) {
         let mut connections = self.link.connections();
         connections.mark_changed();
+        self.cases_load().await;
         tokio::spawn(Arc::clone(&self).weigh_file());
         let mut idle = tokio::time::interval(crate::opened::IDLE_MAX / 2);
         loop {
@@ -95,7 +103,10 @@ impl Runtime {
                         tokio::spawn(Arc::clone(&self).say_hello());
                     }
                 }
-                _ = idle.tick() => self.keeper.forget_idle(),
+                _ = idle.tick() => {
+                    self.keeper.forget_idle();
+                    tokio::spawn(Arc::clone(&self).cases_tell(None));
+                }
                 ended = shutdown.wait_for(|end| *end) => {
                     drop(ended);
                     return;
@@ -116,6 +127,16 @@ impl Runtime {
                 });
             }
             (_, Ok(Message::Sealed(envelope))) => self.inboxes.route(*envelope),
+            (Address::Party(from), Ok(Message::Peer(envelope))) => {
+                let Ok(permit) = Arc::clone(&self.peers).try_acquire_owned() else { return };
+                tokio::spawn(async move {
+                    self.on_peer(from, *envelope).await;
+                    drop(permit);
+                });
+            }
+            (Address::Coordinator, Ok(Message::Peer(_))) => {
+                tracing::debug!("the coordinator speaks as a party: ignored")
+            }
             (Address::Party(_), Ok(Message::Plain(_))) => {
                 tracing::debug!("a party speaks as coordinator: ignored")
             }
@@ -173,6 +194,7 @@ impl Runtime {
             Err(error) => tracing::error!(%error, "pending charters cannot be read"),
         }
         self.reshare_say(None).await;
+        self.cases_tell(None).await;
     }
 
     /// Signs a charter that is kept durably, and says so.

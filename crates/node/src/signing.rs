@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cohold_model::ids::PartyIndex;
-use cohold_model::{AccountId, Engine, HexBytes};
+use cohold_model::{AccountId, Case, Engine, HexBytes, SessionId};
 use cohold_mpc::{Consequence, Evidence};
+use cohold_party::case::{self, Scene};
 use cohold_party::refusal::Refusal;
 use cohold_party::sign::SigningRun;
 use cohold_party::verify::{self, Standing};
 use cohold_party::wire::{FromParty, SignOrder};
+use cohold_store::party::NewCase;
 
 use crate::drive::{Broken, Pace, at_pace, drive, linger};
 use crate::inbox::Inbox;
@@ -69,7 +71,7 @@ impl Runtime {
             }
             Err(Ended::Broken(broken)) => {
                 tracing::warn!(%request, %broken, "session broke off");
-                let banned = self.punish(account, &broken).await;
+                let banned = self.punish(account, session, &broken).await;
                 let reason = broken.to_string();
                 self.tell(FromParty::Broken { session, request, reason, banned }).await;
             }
@@ -81,11 +83,14 @@ impl Runtime {
         order: SignOrder,
         inbox: &mut Inbox,
     ) -> Result<(HexBytes, SigningRun, Post), Ended> {
-        let party = Arc::clone(self);
+        let (party, account) = (Arc::clone(self), order.intent.account);
         let authorize = move || -> Result<_, Ended> {
             let now = crate::now();
             let kept = party.keeper.kept(order.intent.account)?;
             let Kept { charter, banned, .. } = &kept;
+            if let Some(refusal) = party.casebook.bars(&charter.terms, &order.signers) {
+                return Err(refusal.into());
+            }
             let standing = Standing { charter, me: &party.card.party, banned };
             let rules = party.rules_of(charter.terms.account)?;
             let reviewed = verify::review(order, standing, &rules, now)?;
@@ -93,7 +98,9 @@ impl Runtime {
             let key = party.keeper.open(&kept)?;
             Ok((authorized, kept, key))
         };
-        let (authorized, kept, key) = blocking(authorize).await?;
+        // Whoever was restored from an old copy hears now whom it has banned; that ends this session.
+        let ((), authorized) = tokio::join!(self.peers_asked(account), blocking(authorize));
+        let (authorized, kept, key) = authorized?;
         // From here on it is arithmetic, on as many threads as there are processors.
         let post = self.post(&kept.charter.terms);
         let (pace, patience) = match kept.charter.engine {
@@ -112,38 +119,65 @@ impl Runtime {
 
     /// Does what a fault demands, durably, before anything else is done with the key. Returns whom
     /// this party will never sign with again; itself, where it has frozen the key.
-    async fn punish(&self, account: AccountId, broken: &Broken) -> Vec<PartyIndex> {
-        match judged(broken) {
-            Some((culprit, evidence)) => self.ban(account, culprit, evidence).await,
-            None => Vec::new(),
-        }
+    async fn punish(
+        self: &Arc<Self>,
+        account: AccountId,
+        session: SessionId,
+        broken: &Broken,
+    ) -> Vec<PartyIndex> {
+        let Some((culprit, evidence)) = judged(broken) else { return Vec::new() };
+        // At once, before the disk is asked for anything.
+        self.inboxes.cancel_account(account);
+        let keeper = Arc::clone(&self.keeper);
+        let charter = move || keeper.cases().map(|cases| cases.charter(account)).transpose();
+        let charter = blocking::<_, KeepError>(charter).await.ok().flatten();
+        let scene = charter.as_ref().map(|charter| Scene { charter, session, resharing: None });
+        let case = scene.and_then(|scene| self.accuse(scene, broken, culprit));
+        self.ban(account, culprit, evidence, case).await
     }
 
     /// The same for a run whose parties sit at seats of their own: `places` are their points in the account.
     /// Who has none holds no share of the key in force, and is not banned from it.
     pub(crate) async fn punish_seat(
-        &self,
+        self: &Arc<Self>,
         account: AccountId,
         broken: &Broken,
         places: &BTreeMap<PartyIndex, PartyIndex>,
+        scene: Scene<'_>,
     ) {
-        match judged(broken) {
-            Some((Some(seat), evidence)) => {
-                if let Some(party) = places.get(&seat) {
-                    self.ban(account, Some(*party), evidence).await;
-                }
-            }
-            Some((None, evidence)) if !places.is_empty() => drop(self.ban(account, None, evidence).await),
-            Some((None, _)) | None => {}
+        let Some((culprit, evidence)) = judged(broken) else { return };
+        let party = culprit.and_then(|seat| places.get(&seat)).copied();
+        if party.is_some() || (culprit.is_none() && !places.is_empty()) {
+            self.inboxes.cancel_account(account);
+            let case = self.accuse(scene, broken, party);
+            drop(self.ban(account, party, evidence, case).await);
         }
     }
 
-    /// Bans a party, or freezes the key.
+    fn accuse(&self, scene: Scene<'_>, broken: &Broken, culprit: Option<PartyIndex>) -> Option<Case> {
+        let Broken::Fault(fault) = broken else { return None };
+        let case = case::accuse(scene, fault, culprit, &self.keys, crate::now())?;
+        match case::weigh(&case).map(|_| case.to_text()) {
+            Ok(Ok(_)) => Some(case),
+            // The ban stands without it.
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a case cannot be written");
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "a case does not convince its own finder");
+                None
+            }
+        }
+    }
+
+    /// Bans a party, or freezes the key, and tells the peers.
     async fn ban(
-        &self,
+        self: &Arc<Self>,
         account: AccountId,
         culprit: Option<PartyIndex>,
         evidence: String,
+        case: Option<Case>,
     ) -> Vec<PartyIndex> {
         self.inboxes.cancel_account(account);
         let (keeper, me) = (Arc::clone(&self.keeper), self.card.party.clone());
@@ -152,13 +186,21 @@ impl Runtime {
                 || keeper.kept(account).map(|kept| kept.charter.terms.party(&me).map(|(index, _)| index));
             let party = culprit.map_or_else(itself, |party| Ok(Some(party)))?;
             let party = party.ok_or(KeepError::Unknown(account))?;
-            keeper.ban(account, party, &evidence, crate::now()).map(|()| party)
+            let proved = case.as_ref().is_some_and(|case| case.notice.document.evidence.is_some());
+            let new = case.as_ref().map(|case| NewCase { case, proved });
+            match keeper.cases() {
+                Some(cases) => cases.ban_with(account, party, &evidence, new, crate::now()),
+                None => keeper.ban(account, party, &evidence, crate::now()),
+            }
+            .map(|()| party)
         };
         match blocking(noted).await {
             Ok(party) => {
                 // Whoever took a seat meanwhile may have looked before the ban was there.
                 self.inboxes.cancel_account(account);
                 tracing::error!(%account, %party, "banned for ever from this key");
+                self.cases_load().await;
+                tokio::spawn(Arc::clone(self).cases_tell(Some(account)));
                 vec![party]
             }
             Err(error) => {

@@ -7,17 +7,18 @@ use cohold_model::account::Proposal;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
-use cohold_model::{AccountId, Epoch, PartyName, SessionId, Signed, Token};
+use cohold_model::{AccountId, Digest, Epoch, IdentityKey, PartyName, SessionId, Signed, Token};
 use cohold_mpc_ecdsa::{ForeignShare, Share};
 use cohold_party::create::{self, Made};
 use cohold_party::engine::Auxiliary;
 use cohold_party::refusal::Code;
 use cohold_party::verify::Reservation;
 use cohold_party::{Refusal, Rules};
-use cohold_store::party::{AccountError, ReserveError, Reserved, SealedKey, Spending};
+use cohold_store::party::{AccountError, CaseRow, NewCase, ReserveError, Reserved, SealedKey, Spending};
 use cohold_store::{PartyStore, StoreError};
 use cohold_vault::{Purpose, SealContext, Sealed, Vault, VaultError};
 
+use crate::cases::Cases;
 use crate::charters::Charters;
 use crate::config::Proposals;
 use crate::epochs::{Companions, Epochs};
@@ -272,6 +273,10 @@ impl Keeper for VaultedKeeper {
         self.primes.clone()
     }
 
+    fn cases(&self) -> Option<&dyn Cases> {
+        Some(self)
+    }
+
     fn forget_idle(&self) {
         self.opened.forget_idle(Instant::now());
     }
@@ -279,6 +284,38 @@ impl Keeper for VaultedKeeper {
     fn ban(&self, account: AccountId, party: PartyIndex, evidence: &str, now: u64) -> Result<(), KeepError> {
         self.opened.forget(account);
         Ok(self.store.ban_insert(account, party, evidence, now)?)
+    }
+}
+
+impl Cases for VaultedKeeper {
+    fn charter(&self, account: AccountId) -> Result<Signed<Charter>, KeepError> {
+        let active = self.store.account_show(account)?.ok_or(KeepError::Unknown(account))?;
+        Ok(active.charter)
+    }
+
+    fn ban_with(
+        &self,
+        account: AccountId,
+        party: PartyIndex,
+        evidence: &str,
+        case: Option<NewCase<'_>>,
+        now: u64,
+    ) -> Result<(), KeepError> {
+        self.opened.forget(account);
+        Ok(self.store.ban_insert_with(account, party, evidence, case, now)?)
+    }
+
+    fn case_add(&self, case: NewCase<'_>, now: u64) -> Result<(), KeepError> {
+        self.store.case_insert(case, now)?;
+        Ok(())
+    }
+
+    fn case_kept(&self, notice: &Digest, peer: &IdentityKey, now: u64) -> Result<(), KeepError> {
+        Ok(self.store.case_kept(notice, peer, now)?)
+    }
+
+    fn cases_open(&self) -> Result<Vec<CaseRow>, KeepError> {
+        Ok(self.store.case_list(None)?.into_iter().filter(|row| !row.closed).collect())
     }
 }
 

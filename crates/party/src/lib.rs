@@ -6,12 +6,14 @@
 //! the signature. One account walks down [`create`] the same way, by [`import`] where its key was made elsewhere. A change of what an account is under
 //! passes the [`gate`], with the user's consent where it crosses the red line.
 
+pub mod case;
 pub mod charter_change;
 pub mod create;
 pub mod engine;
 pub mod gate;
 pub mod guard;
 pub mod import;
+pub mod peer;
 pub mod refusal;
 pub mod reshare;
 pub mod rules;

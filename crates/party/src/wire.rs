@@ -267,6 +267,8 @@ pub enum Message<T> {
     Plain(Box<T>),
     /// A sealed envelope between parties.
     Sealed(Box<Envelope>),
+    /// A sealed word between parties outside of every run ([`crate::peer`]).
+    Peer(Box<Envelope>),
 }
 
 /// Why bytes from the relay are not a message.
@@ -290,6 +292,7 @@ pub enum WireError {
 pub const PLAIN_BYTES_MAX: usize = 256 * 1024;
 pub(crate) const PLAIN: u8 = 0;
 const SEALED: u8 = 1;
+const PEER: u8 = 2;
 
 impl<T: Serialize + serde::de::DeserializeOwned> Message<T> {
     /// Plain words as bytes.
@@ -304,6 +307,11 @@ impl<T: Serialize + serde::de::DeserializeOwned> Message<T> {
         Ok(envelope.encode_after(&[SEALED])?)
     }
 
+    /// A sealed word between parties as bytes.
+    pub fn encode_peer(envelope: &Envelope) -> Result<Vec<u8>, WireError> {
+        Ok(envelope.encode_after(&[PEER])?)
+    }
+
     /// Reads a message.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         match bytes.split_first() {
@@ -312,6 +320,7 @@ impl<T: Serialize + serde::de::DeserializeOwned> Message<T> {
             }
             Some((&PLAIN, json)) => Err(WireError::Size(json.len())),
             Some((&SEALED, envelope)) => Ok(Self::Sealed(Box::new(Envelope::decode(envelope)?))),
+            Some((&PEER, envelope)) => Ok(Self::Peer(Box::new(Envelope::decode(envelope)?))),
             _ => Err(WireError::Kind),
         }
     }

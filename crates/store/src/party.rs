@@ -16,12 +16,14 @@ use crate::database::{Database, Fail, StoreError, from_text, seconds, to_text};
 
 mod approve;
 mod budget;
+mod cases;
 mod notices;
 mod reserve;
 mod reshare;
 mod rules;
 
 pub use approve::{ApproveError, Approving};
+pub use cases::{CaseRow, NewCase};
 pub use notices::NoticeRow;
 pub use reserve::{ReserveError, Reserved, Spending};
 pub use reshare::{Prepared, ReshareBegin, ReshareError, ReshareRow, ReshareState};
@@ -102,6 +104,7 @@ CREATE TABLE approvals (
     reshare::MIGRATION,
     notices::MIGRATION,
     reshare::MIGRATION_PAST,
+    cases::MIGRATION,
 ];
 
 /// The database of a party.
@@ -355,16 +358,7 @@ impl PartyStore {
         evidence: &str,
         now: u64,
     ) -> Result<(), StoreError> {
-        crash_point!("party.ban.before");
-        self.database.write(|tx| {
-            tx.execute(
-                "INSERT INTO bans VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-                params![account.to_string(), party.get(), evidence, seconds(now)],
-            )?;
-            Ok(())
-        })?;
-        crash_point!("party.ban.after");
-        Ok(())
+        self.ban_insert_with(account, party, evidence, None, now)
     }
 }
 
@@ -398,6 +392,8 @@ fn column(digest: &Digest) -> String {
     digest.to_string()
 }
 
+#[cfg(test)]
+mod case_tests;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]

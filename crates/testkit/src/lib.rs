@@ -18,8 +18,8 @@
 //! |---|---|---|---|
 //! | 4 | ambiguous hashing | `parties/peers::row_04_distinct_sessions_have_distinct_names` | `cohold-model`: `canonical::tests::{distinct_tuples_give_distinct_digests, golden_digest}` |
 //! | 5 | transplanted messages and proofs | `parties/peers::row_05_transplanted_envelopes_are_ignored` | `malicious::{envelopes_and_proofs_do_not_transplant, one_party_cannot_echo_anothers_opening, a_proof_binds_its_session}` |
-//! | 8 | tampered oblivious transfer | `parties/peers::row_08_a_tampered_oblivious_transfer_bans_for_ever` | `malicious::tampered_oblivious_transfer_bans` |
-//! | 9 | false ban | `parties/peers::row_09_parties_in_different_sessions_blame_nobody` | `malicious::honest_parties_that_disagree_are_not_banned` |
+//! | 8 | tampered oblivious transfer | `parties/peers::row_08_a_tampered_oblivious_transfer_bans_for_ever`, `parties/bans` | `malicious::tampered_oblivious_transfer_bans` |
+//! | 9 | false ban | `parties/peers::row_09_parties_in_different_sessions_blame_nobody`, `parties/bans::row_09_a_liars_word_bans_nobody` | `malicious::honest_parties_that_disagree_are_not_banned` |
 //! | 12 | zero or duplicate index | `parties/orders::{row_12_indices_that_do_not_exist_are_no_orders, orders_that_cannot_be_are_refused}` | `malicious::values_modulo_the_order_are_refused`, `stored::damaged_shares_are_refused` |
 //! | 13 | equivocated broadcast | `parties/peers::row_13_an_equivocated_key_generation_leaves_no_account` | `malicious::equivocated_commitments_are_echoed`, `session::equivocated_broadcasts_abort_before_any_output` |
 //! | 19 | chain-code disagreement | `parties/peers::row_19_a_chain_code_that_was_not_committed_to_aborts` | `malicious::a_changed_chain_code_aborts` |

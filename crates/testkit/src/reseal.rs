@@ -19,6 +19,8 @@ pub struct Words {
     pub to: PartyIndex,
     /// The sender as named inside.
     pub from: PartyIndex,
+    /// What the sender saw of everybody's broadcasts, in one digest.
+    pub echo: Vec<u8>,
     /// To all.
     pub broadcast: Option<Vec<u8>>,
     /// To the receiver alone.
@@ -88,11 +90,12 @@ impl TwoFaced {
         let payload = Payload::decode(&plain).expect("the peer's envelope holds a payload");
         let own = |part: Option<&[u8]>| part.map(<[u8]>::to_vec);
         let (broadcast, direct) = (own(payload.broadcast), own(payload.direct));
-        let mut words = Words { round, to, from: payload.from, broadcast, direct };
+        let echo = payload.echo.to_vec();
+        let mut words = Words { round, to, from: payload.from, echo, broadcast, direct };
         rewrite(&mut words);
         let payload = Payload {
             from: words.from,
-            echo: payload.echo,
+            echo: &words.echo,
             broadcast: words.broadcast.as_deref(),
             direct: words.direct.as_deref(),
         };

@@ -16,7 +16,7 @@ const ABORTED: i32 = 6;
 const RULES: RulesText<'static> = RulesText { digest: Digest([7; 32]), text: "accept = \"any\"\n" };
 
 /// A database with an account in force.
-fn database(folder: &Path) -> Result<PathBuf> {
+pub(super) fn database(folder: &Path) -> Result<PathBuf> {
     let path = folder.join("party.sqlite");
     let (store, proposal) = (PartyStore::open(&path)?, proposal(account(1)?)?);
     let charter = charter(&proposal);
@@ -28,8 +28,11 @@ fn database(folder: &Path) -> Result<PathBuf> {
 }
 
 /// Has `step` done by another process, which ends at `point`.
-fn crash(test: &str, point: &str, path: &Path) -> Result {
-    let name = format!("party::crash_tests::{test}");
+pub(super) fn crash(test: &str, point: &str, path: &Path) -> Result {
+    let name = match test.split_once("::") {
+        Some(_) => format!("party::{test}"),
+        None => format!("party::crash_tests::{test}"),
+    };
     let mut other = Command::new(std::env::current_exe()?);
     let ended = other
         .args(["--exact", &name, "--nocapture"])
@@ -41,12 +44,12 @@ fn crash(test: &str, point: &str, path: &Path) -> Result {
 }
 
 /// The store of the other process, in the other process.
-fn here() -> Result<Option<PartyStore>> {
+pub(super) fn here() -> Result<Option<PartyStore>> {
     let path = std::env::var_os(DATABASE).map(PathBuf::from);
     Ok(path.map(|path| PartyStore::open(&path)).transpose()?)
 }
 
-fn banned(store: &PartyStore) -> Result<Vec<u8>> {
+pub(super) fn banned(store: &PartyStore) -> Result<Vec<u8>> {
     let active = store.account_show(account(1)?)?.ok_or("in force")?;
     Ok(active.banned.iter().map(|party| party.get()).collect())
 }

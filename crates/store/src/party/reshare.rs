@@ -12,7 +12,7 @@ use cohold_model::ids::SessionId;
 use cohold_model::{AccountId, Digest, Document as _, PartyName, Resharing, Signature, Signed};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{PartyStore, RulesText, SealedKey, column, parse_index, rules, session_claim};
+use super::{PartyStore, RulesText, SealedKey, cases, column, parse_index, rules, session_claim};
 use crate::crash_point;
 use crate::database::{Fail, StoreError, from_text, seconds, to_text};
 
@@ -437,6 +437,7 @@ fn take_over(
         "INSERT INTO auxiliaries SELECT account, ?2, engine, auxiliary FROM reshares WHERE resharing = ?1",
         params![resharing, epoch],
     )?;
+    cases::close(tx, &new.terms)?;
     match rules {
         Some(first) => rules::begin_unless_there(tx, account, first, now),
         None => Ok(()),
@@ -457,6 +458,7 @@ fn leave(
     for table in ["shares", "auxiliaries", "bans", "accounts"] {
         tx.execute(&format!("DELETE FROM {table} WHERE account = ?1"), [&id])?;
     }
+    cases::close(tx, &charter.document.terms)?;
     let sql = "INSERT INTO left_accounts VALUES (?1, ?2, ?3)
          ON CONFLICT DO UPDATE SET charter = excluded.charter, at = excluded.at";
     tx.execute(sql, params![id, to_text("left_accounts", charter)?, seconds(now)])?;

@@ -1,5 +1,6 @@
 //! Real parties against a hostile coordinator, a hostile relay and hostile peers.
 
+mod bans;
 mod charters;
 mod engines;
 mod epochs;

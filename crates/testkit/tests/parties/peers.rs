@@ -11,7 +11,7 @@ use cohold_testkit::account::{Wish, index};
 use cohold_testkit::cluster::{Answer, points};
 use cohold_testkit::{Account, Cluster, Delivery, Interceptor, Passing, TwoFaced, Words};
 
-fn order(cluster: &Cluster, account: &Account, signers: &[u8], attempt: u32) -> SignOrder {
+pub(crate) fn order(cluster: &Cluster, account: &Account, signers: &[u8], attempt: u32) -> SignOrder {
     let wish = Wish { request: request(), ..Wish::new() };
     account.order(&wish, cluster.party(1), signers, attempt)
 }
@@ -21,7 +21,7 @@ fn request() -> cohold_model::RequestId {
     "req_00000000000000000000000000000001".parse().unwrap()
 }
 
-fn check_signs(cluster: &Cluster, account: &Account, signers: &[u8], attempt: u32) {
+pub(crate) fn check_signs(cluster: &Cluster, account: &Account, signers: &[u8], attempt: u32) {
     let order = order(cluster, account, signers, attempt);
     for (i, answer) in cluster.sign(&order) {
         let signature = answer.signature().unwrap_or_else(|| panic!("party {i}: {answer:?}"));
@@ -36,7 +36,7 @@ fn no_bans(cluster: &Cluster, account: &Account) {
 }
 
 /// Party 2 says what `rewrite` makes of its words in the session of this order.
-fn lying(
+pub(crate) fn lying(
     cluster: &Cluster,
     account: &Account,
     order: &SignOrder,
@@ -103,7 +103,8 @@ fn row_08_a_tampered_oblivious_transfer_bans_for_ever() {
     refuses(&cluster, 3);
     refuses(&cluster, 4);
     check_signs(&cluster, &account, &[1, 3], 5);
-    // Nobody else took over the ban: it convinces only the party that found it.
+    // Nobody else took over the ban: it convinces only the party that found it (what the others do with it
+    // is in `bans.rs`).
     assert_eq!(cluster.banned(3, account.id()), []);
 }
 

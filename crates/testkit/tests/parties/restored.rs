@@ -11,13 +11,13 @@ use cohold_party::{Refusal, Rules};
 use cohold_testkit::account::{COIN, RULES, Wish};
 use cohold_testkit::{Account, Cluster};
 
-/// The files of a node's database.
+/// The files of a party's database.
 fn database(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("node.sqlite")).collect()
+    entries.filter(|path| path.file_name().unwrap().to_string_lossy().contains(".sqlite")).collect()
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     database(to).iter().for_each(|old| std::fs::remove_file(old).unwrap());
     for file in database(from) {
         std::fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
