@@ -19,6 +19,7 @@ use crate::certificates::Issuer;
 use crate::charters::Charters;
 use crate::error::Error;
 use crate::follow::Follower;
+use crate::presign::Presigned;
 use crate::request_sign::Sessions;
 use crate::rules_change::RulesAnswers;
 use crate::statements::StatementBook;
@@ -71,6 +72,7 @@ pub struct Coordinator {
     pub(crate) follower: Follower,
     pub(crate) bells: Bells,
     pub(crate) charters: Charters,
+    pub(crate) presigned: Presigned,
 }
 
 impl Coordinator {
@@ -101,6 +103,7 @@ impl Coordinator {
             follower,
             bells: Bells::default(),
             charters: Charters::default(),
+            presigned: Presigned::default(),
         })
     }
 

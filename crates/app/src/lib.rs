@@ -17,6 +17,7 @@ mod coordinator;
 pub mod error;
 pub mod follow;
 pub mod mail;
+mod presign;
 pub mod request_list;
 pub mod request_settle;
 pub mod request_sign;

@@ -54,6 +54,13 @@ impl Coordinator {
                 self.sessions.tell(request, Word::Broken { by: sender, session, reason, banned });
                 Ok(())
             }
+            FromParty::Presigned { account, charter, signers, index, room } => {
+                self.presigned_take(sender, (account, charter), signers, (index, room)).await
+            }
+            FromParty::PresignFailed { session, account, reason } => {
+                self.presign_failed(account, session, &reason);
+                Ok(())
+            }
             FromParty::Statement(statement) => {
                 self.statements.take(sender, statement);
                 Ok(())

@@ -224,6 +224,10 @@ impl Signing {
     /// The session that the row counts. Whether to go on.
     async fn attempt(&mut self, row: RequestRow) -> Result<bool, Error> {
         let (app, request, attempt) = (Arc::clone(&self.coordinator), row.intent.request, row.attempt);
+        // Only the first session: where it does not help, the next goes without.
+        let presignature =
+            if attempt == 1 { app.presignature_take(&self.charter.document, &row.signers) } else { None };
+        let (account, signers) = (row.intent.account, row.signers.clone());
         let order = SignOrder {
             charter: self.charter.document.digest(),
             intent: row.intent,
@@ -231,13 +235,22 @@ impl Signing {
             approvals: row.approvals,
             signers: row.signers,
             attempt,
+            presignature,
         };
         match self.session(order).await {
-            Ended::Signed => Ok(false),
+            Ended::Signed => {
+                app.presign_more(&self.charter.document, &signers).await;
+                Ok(false)
+            }
             Ended::Refused(_) if self.is_past()? => Ok(true),
             Ended::Refused(reason) => {
                 app.request_end(request, Status::Refused, reason).await?;
                 Ok(false)
+            }
+            Ended::Broken(reason) if presignature.is_some() => {
+                tracing::info!(%request, reason, "not signed by a presignature");
+                app.presignatures_forget(account, &signers);
+                Ok(true)
             }
             Ended::Broken(reason) => {
                 tracing::info!(%request, attempt, reason, "signing session broke off");
@@ -287,9 +300,9 @@ impl Signing {
     /// One session: orders out, words in.
     async fn session(&mut self, order: SignOrder) -> Ended {
         let session = order.session();
-        let timeout = match self.charter.document.engine {
-            Engine::Dkls23 => ATTEMPT_TIMEOUT,
-            Engine::Cggmp24 => ATTEMPT_TIMEOUT_HEAVY,
+        let timeout = match (self.charter.document.engine, order.presignature) {
+            (Engine::Dkls23, _) | (Engine::Cggmp24, Some(_)) => ATTEMPT_TIMEOUT,
+            (Engine::Cggmp24, None) => ATTEMPT_TIMEOUT_HEAVY,
         };
         let deadline = Instant::now() + timeout;
         let mut hellos = self.coordinator.hellos();
@@ -372,7 +385,7 @@ impl Signing {
                         Ended::Broken(why)
                     }
                     // A session that was used, or a party that is busy: another session may do.
-                    Code::Order | Code::Unavailable => Ended::Broken(why),
+                    Code::Order | Code::Unavailable | Code::Presignature => Ended::Broken(why),
                     Code::Charter
                     | Code::Approval
                     | Code::Expired

@@ -330,7 +330,8 @@ pub(crate) struct SendArgs {
     /// The payment's own id, printed by an earlier try or chosen by you: whatever happens, one id pays once.
     #[arg(long, value_name = "REQUEST", conflicts_with = "recovery")]
     pub(crate) request: Option<RequestId>,
-    /// Which parties sign, by name; otherwise this device and whoever is connected.
+    /// Which parties sign, by name, with this device where they are too few; otherwise this device and whoever
+    /// is connected.
     #[arg(long, value_name = "PARTY", value_delimiter = ',')]
     pub(crate) with: Vec<cohold_model::PartyName>,
     /// How long to wait.

@@ -65,6 +65,7 @@ pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow
         signers: signers.clone(),
         // The request is new, and so is the session.
         attempt: 1,
+        presignature: None,
     };
     let digest = authorize(&device, &charter, order.clone())?;
     let (account, epoch) = (charter.terms.account, charter.epoch);

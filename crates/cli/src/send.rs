@@ -303,13 +303,15 @@ impl Payment<'_> {
     }
 }
 
+/// Who is named signs, with this device where others are wanting.
 fn signers(charter: &Charter, names: &[PartyName]) -> anyhow::Result<Option<Vec<PartyIndex>>> {
     if names.is_empty() {
         return Ok(None);
     }
     let me: PartyName = DEVICE.parse()?;
     let mut signers = Vec::new();
-    for name in names.iter().chain([&me]) {
+    let own = (names.len() < usize::from(charter.terms.threshold)).then_some(&me);
+    for name in names.iter().chain(own) {
         let (index, card) = charter.terms.party(name).ok_or_else(|| {
             Failure::error(Exit::Usage, "unknown-party", format!("`{name}` is no party of this account"))
         })?;

@@ -23,6 +23,12 @@ pub enum IdError {
         /// The offending text, shortened.
         input: String,
     },
+    /// Not a number of a presignature.
+    #[error("`{input}` is not the number of a presignature: they count from 1 to {max}", max = PresignatureIndex::MAX)]
+    Presignature {
+        /// The offending number.
+        input: u64,
+    },
     /// Not an index of a party.
     #[error("`{input}` is not a party index: use 1 to {max}", max = PartyIndex::MAX)]
     Index {
@@ -240,6 +246,53 @@ impl std::fmt::Display for Epoch {
     }
 }
 
+/// Numbers the presignatures that a signing set makes in an epoch, upwards from 1; gaps mean nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct PresignatureIndex(u64);
+
+impl PresignatureIndex {
+    /// The number of the first one.
+    pub const FIRST: Self = Self(1);
+    /// The highest number.
+    pub const MAX: u64 = (1 << 53) - 1;
+
+    /// As a number.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The one after; none after the highest.
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        Self::try_from(self.0.checked_add(1)?).ok()
+    }
+}
+
+impl TryFrom<u64> for PresignatureIndex {
+    type Error = IdError;
+    fn try_from(index: u64) -> Result<Self, IdError> {
+        if (1..=Self::MAX).contains(&index) {
+            Ok(Self(index))
+        } else {
+            Err(IdError::Presignature { input: index })
+        }
+    }
+}
+
+impl From<PresignatureIndex> for u64 {
+    fn from(index: PresignatureIndex) -> u64 {
+        index.0
+    }
+}
+
+impl std::fmt::Display for PresignatureIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// One run of a protocol. Always the digest of what the run is for, never a free choice of the
 /// coordinator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -281,5 +334,15 @@ mod tests {
         assert!(PartyIndex::try_from(0).is_err());
         assert!(PartyIndex::try_from(19).is_err());
         assert!(PartyIndex::try_from(18).is_ok());
+    }
+
+    #[test]
+    fn presignatures_count_from_one_and_end() {
+        let index = |n: u64| PresignatureIndex::try_from(n).ok();
+        assert_eq!((index(0), index(1)), (None, Some(PresignatureIndex::FIRST)));
+        assert_eq!(index(1).and_then(PresignatureIndex::next), index(2));
+        let last = index(PresignatureIndex::MAX);
+        assert!(last.is_some() && last.and_then(PresignatureIndex::next).is_none());
+        assert_eq!(index(PresignatureIndex::MAX + 1), None);
     }
 }

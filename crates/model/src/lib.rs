@@ -19,6 +19,7 @@ pub mod ids;
 pub mod import;
 pub mod intent;
 pub mod lineage;
+pub mod presignature;
 pub mod receipt;
 pub mod reshare;
 pub mod statement;
@@ -33,9 +34,12 @@ pub use engine::Engine;
 pub use guardians::{Guardians, RecoveryAsk, RecoveryRequest};
 pub use handover::{Dealt, Handover};
 pub use identity::{IdentityKey, IdentitySecret, SealKey, Signature};
-pub use ids::{AccountId, ChangeId, EntityName, Epoch, PartyIndex, PartyName, RequestId, SessionId};
+pub use ids::{
+    AccountId, ChangeId, EntityName, Epoch, PartyIndex, PartyName, PresignatureIndex, RequestId, SessionId,
+};
 pub use import::{Import, Origin};
 pub use intent::{Approval, Intent, Plan};
 pub use lineage::Lineage;
+pub use presignature::{PresignatureUse, SigningSet};
 pub use reshare::Resharing;
 pub use token::Token;

@@ -1,5 +1,6 @@
 //! Setup and signing, 2-of-2: the raw engine beside ours (sessions, sealed envelopes, checks), all parties
-//! one after the other, in one run. Setups are timed once each, as they take seconds.
+//! one after the other, in one run. Setups are timed once each, as they take seconds; so are presignatures,
+//! each of which signs once.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hint::black_box;
@@ -19,9 +20,9 @@ use cggmp24::{
     SigningError,
 };
 use cohold_model::canonical::Digest;
-use cohold_model::ids::{Epoch, PartyIndex, SessionId};
+use cohold_model::ids::{Epoch, PartyIndex, PresignatureIndex, SessionId};
 use cohold_mpc::{Envelope, PartyKeys, Protocol, Session, SessionContext};
-use cohold_mpc_cggmp::{Auxiliary, AuxiliarySetup, SafePrimes, Signing};
+use cohold_mpc_cggmp::{Auxiliary, AuxiliarySetup, OnlineSigning, Presigning, SafePrimes, Signing};
 use cohold_mpc_ecdsa::{GeneratedKey, KeyGeneration, Share, SigningDigest};
 use criterion::{Criterion, criterion_group, criterion_main};
 use getrandom::SysRng;
@@ -38,6 +39,7 @@ type RawSigning<'a> = dyn StateMachine<
     > + 'a;
 
 const PARTIES: [u8; 2] = [1, 2];
+const PRESIGNATURES: usize = 10;
 
 fn rng() -> UnwrapErr<SysRng> {
     UnwrapErr(SysRng)
@@ -176,6 +178,28 @@ fn sign(shares: &[Share], data: &[Auxiliary]) -> usize {
     bytes
 }
 
+/// Presignatures, and the last step by each of them.
+fn presigned(shares: &[Share], data: &[Auxiliary]) {
+    let (nobody, mut ahead, mut online) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for _ in 0..PRESIGNATURES {
+        let start = Instant::now();
+        let (made, _) = run(|me, context| {
+            let own = usize::from(me - 1);
+            Presigning::new(context, &shares[own], &data[own], &nobody, PresignatureIndex::FIRST).unwrap()
+        });
+        ahead.push(start.elapsed());
+        let (start, mut made) = (Instant::now(), made.into_iter());
+        black_box(run(|_, context| {
+            OnlineSigning::new(context, made.next().unwrap(), &nobody, b"the bytes of a plan").unwrap()
+        }));
+        online.push(start.elapsed());
+    }
+    for (what, mut times) in [("presign", ahead), ("sign by a presignature", online)] {
+        times.sort_unstable();
+        println!("{what}, ours: {:.3} ms, both parties, p50", times[PRESIGNATURES / 2].as_secs_f64() * 1e3);
+    }
+}
+
 fn timed<T>(what: &str, run: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let output = run();
@@ -197,6 +221,7 @@ fn rounds(criterion: &mut Criterion) {
     });
     println!("setup, ours: {} kB sent per party, {} B kept", bytes / 2000, data[0].to_secret_bytes().len());
     println!("sign, ours: {} kB sent per party", sign(&shares, &data) / 2000);
+    presigned(&shares, &data);
     timed("one safe prime set", || SafePrimes::generate(&mut rng(), |_| true));
     let whole: Vec<KeyShare<Secp256k1>> = shares
         .iter()

@@ -5,6 +5,8 @@
 //! - [`AuxiliarySetup`]: Paillier and ring-Pedersen parameters of a committee, with all proofs, for shares
 //!   that exist: no share changes, and no address.
 //! - [`Signing`]: exactly t parties of a committee sign one digest.
+//! - [`Presigning`]: they do all of that work before it is known what is signed; [`OnlineSigning`] signs the
+//!   bytes of one message by what it gave, within a millisecond, and uses it up.
 //!
 //! **The share is that of [`cohold_mpc_ecdsa`]**: the same points, the same bytes, the same public key. The
 //! auxiliary data here takes the place of that engine's, and lies beside it. A committee may leave parties
@@ -19,7 +21,9 @@ mod auxiliary;
 mod committee;
 mod exchange;
 mod machine;
+mod online;
 mod parameters;
+mod presign;
 mod primes;
 mod proofs;
 mod setup;
@@ -29,6 +33,8 @@ mod wire;
 pub use cohold_mpc_ecdsa::{RecoverableSignature, SigningDigest, SigningError};
 
 pub use auxiliary::{Auxiliary, AuxiliaryError};
+pub use online::{OnlineError, OnlineSigning};
+pub use presign::{Presignature, Presigning};
 pub use primes::{PrimesError, SafePrimes};
 pub use setup::{AuxiliarySetup, SetupError};
 pub use signing::Signing;

@@ -48,6 +48,10 @@ pub struct Cggmp24 {
     /// eight. Without any, each setup waits until they are made.
     #[serde(default)]
     pub setups_ahead: u8,
+    /// How many presignatures each of its signing sets has ready, in memory only; at most 64. Without any,
+    /// every signature is made at once. They are for nodes that sign with nodes, many times an hour.
+    #[serde(default)]
+    pub presignatures: u8,
 }
 
 /// Whose proposals of other rules a node weighs at all. Neither gets past the user.

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use cohold_model::{Engine, HexBytes};
 use cohold_mpc::{Envelope, Fault};
+use cohold_mpc_cggmp::Presignature;
 use cohold_party::create::{Made, Making};
 use cohold_party::engine::{Auxiliary, SettingUp};
 use cohold_party::import::{Imported, Importing};
+use cohold_party::presign::PresignRun;
 use cohold_party::reshare::{Dealing, Reshared};
 use cohold_party::sign::SigningRun;
 use tokio::sync::{Semaphore, oneshot};
@@ -98,6 +100,22 @@ impl Run for Dealing {
     }
 }
 
+impl Run for PresignRun {
+    type Output = Presignature;
+    fn pace(&self) -> Pace {
+        Pace::Spare
+    }
+    fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
+        self.receive(envelope, &mut crate::rng())
+    }
+    fn resend(&self) -> Vec<Envelope> {
+        self.resend()
+    }
+    fn output(&mut self) -> Option<Presignature> {
+        self.presignature()
+    }
+}
+
 impl Run for SettingUp {
     type Output = Auxiliary;
     fn pace(&self) -> Pace {
@@ -116,12 +134,9 @@ impl Run for SettingUp {
 
 impl Run for SigningRun {
     type Output = HexBytes;
-    /// A round of the second engine is half a second of arithmetic.
+    /// A round of the second engine is half a second of arithmetic where nothing was made ahead.
     fn pace(&self) -> Pace {
-        match self.engine() {
-            Engine::Dkls23 => Pace::Quick,
-            Engine::Cggmp24 => Pace::Apart,
-        }
+        if self.is_quick() { Pace::Quick } else { Pace::Apart }
     }
     fn receive(&mut self, envelope: &Envelope) -> Result<Vec<Envelope>, Fault> {
         self.receive(envelope, &mut crate::rng())

@@ -7,7 +7,7 @@ use cohold_model::account::Proposal;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
-use cohold_model::{AccountId, Hashed, SessionId, Signed, Token};
+use cohold_model::{AccountId, Hashed, PresignatureIndex, SessionId, Signed, SigningSet, Token};
 use cohold_mpc_ecdsa::{ForeignShare, Share};
 use cohold_party::create::Made;
 use cohold_party::engine::Auxiliary;
@@ -16,6 +16,7 @@ use cohold_party::{Refusal, refusal::Code};
 
 use crate::cases::Cases;
 use crate::epochs::Epochs;
+use crate::presignatures::Presignatures;
 use crate::primes::PrimePool;
 use crate::rulebook::Rulebook;
 
@@ -122,6 +123,20 @@ pub trait Keeper: Send + Sync + 'static {
     /// What this party and its peers found against each other; none where nothing of it is kept.
     fn cases(&self) -> Option<&dyn Cases> {
         None
+    }
+    /// Presignatures that wait in memory; none where this party makes no use of any.
+    fn presignatures(&self) -> Option<&Arc<Presignatures>> {
+        None
+    }
+    /// Uses up a session in which a presignature is made; the lowest number that this party never counted as
+    /// used among these signers.
+    fn presign_begin(
+        &self,
+        _set: &SigningSet,
+        _session: SessionId,
+        _now: u64,
+    ) -> Result<PresignatureIndex, KeepError> {
+        Err(KeepError::Failed("this party keeps no presignatures".into()))
     }
     /// Drops what was opened some time ago; called now and then.
     fn forget_idle(&self) {}

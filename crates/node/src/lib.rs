@@ -16,6 +16,8 @@ mod notify;
 mod opened;
 mod peers;
 mod preparing;
+pub mod presignatures;
+mod presigning;
 pub mod primes;
 mod resharing;
 pub mod rulebook;

@@ -49,6 +49,13 @@ impl PrimePool {
         pool
     }
 
+    /// A pool that has these ready, made earlier, and makes more when asked for.
+    #[must_use]
+    pub fn of(ready: impl IntoIterator<Item = SafePrimes>) -> Arc<Self> {
+        let state = State { ready: ready.into_iter().take(AHEAD_MAX).collect(), ..State::default() };
+        Arc::new(Self { state: Mutex::new(state), ..Self::default() })
+    }
+
     /// The primes for one setup, once they are made. `told` is called with how many of the four there are.
     pub(crate) async fn take(self: &Arc<Self>, me: PartyIndex, told: impl Fn(usize)) -> SafePrimes {
         if let Some(given) = given(me) {

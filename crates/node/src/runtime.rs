@@ -161,6 +161,7 @@ impl Runtime {
             ToParty::Charter { charter } => self.activate(charter).await,
             ToParty::Abandon { account } => self.abandon(account).await,
             ToParty::Sign(order) => self.sign(*order).await,
+            ToParty::Presign(order) => self.presign(order).await,
             ToParty::Statement { account } => self.state(account).await,
             ToParty::Rules { .. }
             | ToParty::RulesPropose { .. }
@@ -193,6 +194,7 @@ impl Runtime {
             }
             Err(error) => tracing::error!(%error, "pending charters cannot be read"),
         }
+        self.presigned_say().await;
         self.reshare_say(None).await;
         self.cases_tell(None).await;
     }

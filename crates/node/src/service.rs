@@ -6,6 +6,7 @@ use cohold_relay::{RelayClient, frame};
 use cohold_store::{PartyStore, StoreError};
 
 use crate::config::NodeHome;
+use crate::presignatures::Presignatures;
 use crate::primes::PrimePool;
 use crate::runtime::{Runtime, Shutdown};
 use crate::vaulted::VaultedKeeper;
@@ -20,6 +21,10 @@ pub async fn serve(home: NodeHome, shutdown: Shutdown, ready: impl FnOnce(&str))
     let keeper = match home.config.cggmp24 {
         Some(engine) => keeper.with_primes(PrimePool::new(engine.setups_ahead.into())),
         None => keeper,
+    };
+    let keeper = match home.config.cggmp24.map(|engine| engine.presignatures) {
+        Some(ready) if ready > 0 => keeper.with_presignatures(Presignatures::new(ready)),
+        Some(_) | None => keeper,
     };
     let keeper = keeper.notifying(&home.config.notify);
     tracing::info!(party = %card.party, entity = %card.entity, %fingerprint, "node starts");

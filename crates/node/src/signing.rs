@@ -8,6 +8,7 @@ use std::time::Duration;
 use cohold_model::ids::PartyIndex;
 use cohold_model::{AccountId, Case, Engine, HexBytes, SessionId};
 use cohold_mpc::{Consequence, Evidence};
+use cohold_mpc_cggmp::Presignature;
 use cohold_party::case::{self, Scene};
 use cohold_party::refusal::Refusal;
 use cohold_party::sign::SigningRun;
@@ -17,7 +18,7 @@ use cohold_store::party::NewCase;
 
 use crate::drive::{Broken, Pace, at_pace, drive, linger};
 use crate::inbox::Inbox;
-use crate::keeper::{KeepError, Kept};
+use crate::keeper::{KeepError, Kept, OpenedKey};
 use crate::runtime::{Post, Runtime, blocking};
 
 /// How long a session may take.
@@ -29,6 +30,15 @@ const LINGER: Duration = Duration::from_secs(5);
 /// The most finished sessions that are kept for that.
 const LINGERING_MAX: usize = 64;
 static LINGERING: AtomicUsize = AtomicUsize::new(0);
+
+/// How long the last step by a presignature may take: who does not have it says so at once.
+const PATIENCE_ONLINE: Duration = Duration::from_secs(10);
+
+/// What an order is signed by.
+enum By {
+    Key(Arc<OpenedKey>),
+    Presignature(Box<Presignature>),
+}
 
 /// How an order ended without a signature.
 enum Ended {
@@ -94,23 +104,33 @@ impl Runtime {
             let standing = Standing { charter, me: &party.card.party, banned };
             let rules = party.rules_of(charter.terms.account)?;
             let reviewed = verify::review(order, standing, &rules, now)?;
+            let presigned = reviewed.presignature().cloned();
+            presigned.as_ref().map(|wanted| party.presignature_find(wanted)).transpose()?;
             let authorized = reviewed.authorize(|reservation| party.keeper.reserve(reservation, now))?;
-            let key = party.keeper.open(&kept)?;
-            Ok((authorized, kept, key))
+            let by = match presigned {
+                Some(counted) => By::Presignature(Box::new(party.presignature_take(&counted)?)),
+                None => By::Key(party.keeper.open(&kept)?),
+            };
+            Ok((authorized, kept, by))
         };
         // Whoever was restored from an old copy hears now whom it has banned; that ends this session.
         let ((), authorized) = tokio::join!(self.peers_asked(account), blocking(authorize));
-        let (authorized, kept, key) = authorized?;
+        let (authorized, kept, by) = authorized?;
         // From here on it is arithmetic, on as many threads as there are processors.
         let post = self.post(&kept.charter.terms);
-        let (pace, patience) = match kept.charter.engine {
-            Engine::Dkls23 => (Pace::Quick, PATIENCE),
-            Engine::Cggmp24 => (Pace::Apart, PATIENCE_HEAVY),
+        let (pace, patience) = match (&by, kept.charter.engine) {
+            (By::Presignature(_), _) => (Pace::Quick, PATIENCE_ONLINE),
+            (By::Key(_), Engine::Dkls23) => (Pace::Quick, PATIENCE),
+            (By::Key(_), Engine::Cggmp24) => (Pace::Apart, PATIENCE_HEAVY),
         };
         let keys = Arc::clone(&self.keys);
         let begin = move || {
             let Kept { charter, banned, .. } = &kept;
-            authorized.begin(charter, banned, &key.share, &key.auxiliary, &keys, &mut crate::rng())
+            let rng = &mut crate::rng();
+            match by {
+                By::Key(key) => authorized.begin(charter, banned, &key.share, &key.auxiliary, &keys, rng),
+                By::Presignature(by) => authorized.begin_presigned(charter, banned, *by, &keys, rng),
+            }
         };
         let (run, first) = at_pace(pace, begin).await.map_err(Ended::Broken)??;
         let (signature, run) = drive(run, first, inbox, &post, patience).await.map_err(Ended::Broken)?;
@@ -119,7 +139,7 @@ impl Runtime {
 
     /// Does what a fault demands, durably, before anything else is done with the key. Returns whom
     /// this party will never sign with again; itself, where it has frozen the key.
-    async fn punish(
+    pub(crate) async fn punish(
         self: &Arc<Self>,
         account: AccountId,
         session: SessionId,

@@ -7,14 +7,18 @@ use cohold_model::account::Proposal;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::statement::Sealing;
-use cohold_model::{AccountId, Digest, Epoch, IdentityKey, PartyName, SessionId, Signed, Token};
+use cohold_model::{
+    AccountId, Digest, Epoch, IdentityKey, PartyName, PresignatureIndex, SessionId, Signed, SigningSet, Token,
+};
 use cohold_mpc_ecdsa::{ForeignShare, Share};
 use cohold_party::create::{self, Made};
 use cohold_party::engine::Auxiliary;
 use cohold_party::refusal::Code;
 use cohold_party::verify::Reservation;
 use cohold_party::{Refusal, Rules};
-use cohold_store::party::{AccountError, CaseRow, NewCase, ReserveError, Reserved, SealedKey, Spending};
+use cohold_store::party::{
+    AccountError, CaseRow, NewCase, PresignError, ReserveError, Reserved, SealedKey, Spending,
+};
 use cohold_store::{PartyStore, StoreError};
 use cohold_vault::{Purpose, SealContext, Sealed, Vault, VaultError};
 
@@ -26,6 +30,7 @@ use crate::foreign::ForeignShares;
 use crate::keeper::{KeepError, Keeper, Kept, OpenedKey};
 use crate::notify::Notify;
 use crate::opened::OpenedKeys;
+use crate::presignatures::Presignatures;
 use crate::primes::PrimePool;
 use crate::rulebook::Rulebook;
 
@@ -41,6 +46,7 @@ pub struct VaultedKeeper {
     companions: Option<Arc<Companions>>,
     foreign: ForeignShares,
     primes: Option<Arc<PrimePool>>,
+    presignatures: Option<Arc<Presignatures>>,
 }
 
 impl VaultedKeeper {
@@ -58,8 +64,20 @@ impl VaultedKeeper {
         // Another process may be reading; the log is emptied at the next start then.
         drop(store.scrub());
         let store = Arc::new(store);
-        let (opened, charters, rulebook, companions, foreign, primes) = Default::default();
-        Ok(Self { store, vault, party, abandoned, opened, charters, rulebook, companions, foreign, primes })
+        let (opened, charters, rulebook, companions, foreign, primes, presignatures) = Default::default();
+        Ok(Self {
+            store,
+            vault,
+            party,
+            abandoned,
+            opened,
+            charters,
+            rulebook,
+            companions,
+            foreign,
+            primes,
+            presignatures,
+        })
     }
 
     /// The same, where parties that sleep in files travel with this one.
@@ -76,6 +94,7 @@ impl VaultedKeeper {
             companions: Some(companions),
             foreign: ForeignShares::default(),
             primes: self.primes.clone(),
+            presignatures: None,
         })
     }
 
@@ -107,6 +126,13 @@ impl VaultedKeeper {
         self
     }
 
+    /// The same, where presignatures of the second engine wait in memory.
+    #[must_use]
+    pub fn with_presignatures(mut self, presignatures: Arc<Presignatures>) -> Self {
+        self.presignatures = Some(presignatures);
+        self
+    }
+
     /// What this party may deal of keys that were made elsewhere.
     #[must_use]
     pub fn foreign(&self) -> &ForeignShares {
@@ -127,9 +153,12 @@ impl VaultedKeeper {
         self.companions.as_ref()
     }
 
-    /// Drops what was opened of an account.
+    /// Drops what was opened of an account, and what was made ahead for it.
     pub(crate) fn forget(&self, account: AccountId) {
         self.opened.forget(account);
+        if let Some(presignatures) = &self.presignatures {
+            presignatures.flush(account);
+        }
     }
 
     pub(crate) fn seal(
@@ -230,11 +259,15 @@ impl Keeper for VaultedKeeper {
             per_day: reservation.per_day,
             fee: reservation.fee,
             fees_per_day: reservation.fees_per_day,
+            presignature: reservation.presignature.as_ref(),
         };
         match self.store.reserve(&spending, now) {
             Ok(Reserved::New | Reserved::Again) => Ok(()),
             Err(error @ (ReserveError::Limit { .. } | ReserveError::Fees { .. })) => {
                 Err(Refusal::new(Code::Limit, error.to_string()))
+            }
+            Err(error @ ReserveError::Presignature(_)) => {
+                Err(Refusal::new(Code::Presignature, error.to_string()))
             }
             Err(error @ ReserveError::Nonce { .. }) => Err(Refusal::new(Code::Nonce, error.to_string())),
             Err(error @ ReserveError::Session(_)) => Err(Refusal::new(Code::Order, error.to_string())),
@@ -277,12 +310,25 @@ impl Keeper for VaultedKeeper {
         Some(self)
     }
 
+    fn presignatures(&self) -> Option<&Arc<Presignatures>> {
+        self.presignatures.as_ref()
+    }
+
+    fn presign_begin(
+        &self,
+        set: &SigningSet,
+        session: SessionId,
+        now: u64,
+    ) -> Result<PresignatureIndex, KeepError> {
+        Ok(self.store.presign_begin(set, session, now)?)
+    }
+
     fn forget_idle(&self) {
         self.opened.forget_idle(Instant::now());
     }
 
     fn ban(&self, account: AccountId, party: PartyIndex, evidence: &str, now: u64) -> Result<(), KeepError> {
-        self.opened.forget(account);
+        self.forget(account);
         Ok(self.store.ban_insert(account, party, evidence, now)?)
     }
 }
@@ -301,7 +347,7 @@ impl Cases for VaultedKeeper {
         case: Option<NewCase<'_>>,
         now: u64,
     ) -> Result<(), KeepError> {
-        self.opened.forget(account);
+        self.forget(account);
         Ok(self.store.ban_insert_with(account, party, evidence, case, now)?)
     }
 
@@ -332,6 +378,15 @@ impl From<StoreError> for KeepError {
 impl From<VaultError> for KeepError {
     fn from(error: VaultError) -> Self {
         failed(error)
+    }
+}
+
+impl From<PresignError> for KeepError {
+    fn from(error: PresignError) -> Self {
+        match error {
+            PresignError::Session(session) => Self::Used(session.to_string()),
+            PresignError::Numbers | PresignError::Store(_) => failed(error),
+        }
     }
 }
 

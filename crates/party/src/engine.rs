@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use cohold_model::Engine;
 use cohold_model::ids::PartyIndex;
 use cohold_mpc::{Envelope, Fault, PartyKeys, Protocol, Session, SessionContext};
-use cohold_mpc_cggmp::SafePrimes;
+use cohold_mpc_cggmp::{OnlineSigning, Presignature, SafePrimes};
 use cohold_mpc_ecdsa::{AuxiliarySetup, RecoverableSignature, Share, Signing, SigningDigest};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -159,9 +159,26 @@ pub struct SigningSession(Signature);
 enum Signature {
     Dkls23(Box<Session<Signing>>),
     Cggmp24(Box<Session<cohold_mpc_cggmp::Signing>>),
+    /// The last step of the second engine, by a presignature.
+    Online(Box<Session<OnlineSigning>>),
 }
 
 impl SigningSession {
+    /// A run by a presignature of the second engine, over the bytes themselves.
+    pub(crate) fn online(
+        context: SessionContext,
+        presignature: Presignature,
+        banned: &BTreeSet<PartyIndex>,
+        message: &[u8],
+        (keys, rng): (&PartyKeys, &mut impl CryptoRng),
+    ) -> Result<Self, Refusal> {
+        let refuse = |e: &dyn std::fmt::Display| Refusal::new(Code::Presignature, e.to_string());
+        let protocol = OnlineSigning::new(&context, presignature, banned, message);
+        let protocol = protocol.map_err(|e| refuse(&e))?;
+        let run = Session::new(context, &keys.seal, protocol, rng).map_err(|e| refuse(&e))?;
+        Ok(Self(Signature::Online(Box::new(run))))
+    }
+
     /// A run by `engine`, which the charter in force names; data of another one begins nothing.
     pub fn new(
         engine: Engine,
@@ -200,6 +217,7 @@ impl SigningSession {
         match &mut self.0 {
             Signature::Dkls23(run) => run.start(rng),
             Signature::Cggmp24(run) => run.start(rng),
+            Signature::Online(run) => run.start(rng),
         }
     }
 
@@ -208,7 +226,16 @@ impl SigningSession {
     pub fn engine(&self) -> Engine {
         match &self.0 {
             Signature::Dkls23(_) => Engine::Dkls23,
-            Signature::Cggmp24(_) => Engine::Cggmp24,
+            Signature::Cggmp24(_) | Signature::Online(_) => Engine::Cggmp24,
+        }
+    }
+
+    /// Whether its rounds are a matter of milliseconds.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        match &self.0 {
+            Signature::Dkls23(_) | Signature::Online(_) => true,
+            Signature::Cggmp24(_) => false,
         }
     }
 
@@ -218,6 +245,7 @@ impl SigningSession {
         match &self.0 {
             Signature::Dkls23(run) => run.context(),
             Signature::Cggmp24(run) => run.context(),
+            Signature::Online(run) => run.context(),
         }
     }
 
@@ -226,6 +254,7 @@ impl SigningSession {
         match &mut self.0 {
             Signature::Dkls23(run) => run.receive(envelope, rng),
             Signature::Cggmp24(run) => run.receive(envelope, rng),
+            Signature::Online(run) => run.receive(envelope, rng),
         }
     }
 
@@ -235,6 +264,7 @@ impl SigningSession {
         match &self.0 {
             Signature::Dkls23(run) => run.resend(),
             Signature::Cggmp24(run) => run.resend(),
+            Signature::Online(run) => run.resend(),
         }
     }
 
@@ -243,6 +273,7 @@ impl SigningSession {
         match &mut self.0 {
             Signature::Dkls23(run) => run.outcome().map(|outcome| outcome.output),
             Signature::Cggmp24(run) => run.outcome().map(|outcome| outcome.output),
+            Signature::Online(run) => run.outcome().map(|outcome| outcome.output),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod gate;
 pub mod guard;
 pub mod import;
 pub mod peer;
+pub mod presign;
 pub mod refusal;
 pub mod reshare;
 pub mod rules;

@@ -51,6 +51,8 @@ pub enum Code {
     Consent,
     /// No such change waits, or another one does.
     Change,
+    /// The party does not have the presignature, or it is used up.
+    Presignature,
     /// The party could not reach or open its own share.
     Unavailable,
 }
@@ -73,6 +75,7 @@ impl Code {
             Self::RedLine => "red-line",
             Self::Consent => "consent",
             Self::Change => "change",
+            Self::Presignature => "presignature",
             Self::Unavailable => "unavailable",
         }
     }
@@ -80,7 +83,7 @@ impl Code {
     /// Whether the same order may succeed later.
     #[must_use]
     pub fn is_passing(self) -> bool {
-        matches!(self, Self::Unavailable)
+        matches!(self, Self::Presignature | Self::Unavailable)
     }
 }
 
@@ -92,7 +95,14 @@ mod tests {
     fn words_are_those_of_the_wire() -> Result<(), serde_json::Error> {
         let words =
             ["charter", "order", "approval", "expired", "payload", "mismatch", "rules", "limit", "nonce"];
-        for word in words.into_iter().chain(["banned", "red-line", "consent", "change", "unavailable"]) {
+        for word in words.into_iter().chain([
+            "banned",
+            "red-line",
+            "consent",
+            "change",
+            "presignature",
+            "unavailable",
+        ]) {
             let code: Code = serde_json::from_str(&format!("\"{word}\""))?;
             assert_eq!(code.word(), word);
         }

@@ -30,16 +30,7 @@ impl Authorized {
         keys: &PartyKeys,
         rng: &mut impl CryptoRng,
     ) -> Result<(SigningRun, Vec<Envelope>), Refusal> {
-        let session = self.session;
-        let peers: BTreeMap<_, _> = self
-            .order
-            .signers
-            .iter()
-            .filter(|i| **i != self.me)
-            .filter_map(|i| charter.terms.party_at(*i).map(|card| (*i, card.seal)))
-            .collect();
-        let account = charter.terms.account;
-        let context = SessionContext { account, epoch: charter.epoch, session, me: self.me, peers };
+        let context = context(charter, self.session, self.me, &self.order.signers);
         let digest = SigningDigest(self.signing_digest);
         let key = (share, auxiliary);
         let mut run = SigningSession::new(charter.engine, context, key, banned, digest, (keys, rng))?;
@@ -49,7 +40,24 @@ impl Authorized {
     }
 }
 
+/// A session of these signers.
+pub(crate) fn context(
+    charter: &Charter,
+    session: SessionId,
+    me: PartyIndex,
+    signers: &[PartyIndex],
+) -> SessionContext {
+    let others = signers.iter().filter(|i| **i != me);
+    let peers: BTreeMap<_, _> =
+        others.filter_map(|i| charter.terms.party_at(*i).map(|card| (*i, card.seal))).collect();
+    SessionContext { account: charter.terms.account, epoch: charter.epoch, session, me, peers }
+}
+
 impl SigningRun {
+    pub(crate) fn new(request: RequestId, run: SigningSession) -> Self {
+        Self { request, run }
+    }
+
     /// The session.
     #[must_use]
     pub fn session(&self) -> SessionId {
@@ -66,6 +74,12 @@ impl SigningRun {
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.run.engine()
+    }
+
+    /// Whether its rounds are a matter of milliseconds.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        self.run.is_quick()
     }
 
     /// Takes in one envelope and returns what to send.

@@ -12,9 +12,12 @@ use cohold_model::guardians::RecoveryAsk;
 use cohold_model::handover::{Dealt, Handover};
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Approval, Intent, Plan};
+use cohold_model::presignature::{presign_session, presigned_session};
 use cohold_model::reshare::{Abandonment, Resharing, Veto};
 use cohold_model::statement::Statement;
-use cohold_model::{AccountId, ChangeId, Digest, HexBytes, PartyName, RequestId, SessionId, Signature};
+use cohold_model::{
+    AccountId, ChangeId, Digest, HexBytes, PartyName, PresignatureIndex, RequestId, SessionId, Signature,
+};
 use cohold_mpc::Envelope;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +39,10 @@ pub struct SignOrder {
     pub signers: Vec<PartyIndex>,
     /// Counts the sessions for this plan from 1.
     pub attempt: u32,
+    /// The presignature to sign by, where the coordinator proposes one. A party that cannot says so, and
+    /// signs without one in the next session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presignature: Option<PresignatureIndex>,
 }
 
 impl SignOrder {
@@ -48,7 +55,30 @@ impl SignOrder {
 
     /// The same, given the digest of its plan.
     pub(crate) fn session_of(&self, plan: &Digest) -> SessionId {
-        cohold_model::account::sign_session(&self.charter, plan, &self.signers, self.attempt)
+        let session = cohold_model::account::sign_session(&self.charter, plan, &self.signers, self.attempt);
+        self.presignature.map_or(session, |index| presigned_session(session, index))
+    }
+}
+
+/// Make a presignature with the other signers, for whatever they sign next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PresignOrder {
+    /// The account.
+    pub account: AccountId,
+    /// Digest of the charter under which the coordinator asks.
+    pub charter: Digest,
+    /// Exactly threshold many parties, ascending.
+    pub signers: Vec<PartyIndex>,
+    /// Tells runs apart; none happens twice.
+    pub run: u64,
+}
+
+impl PresignOrder {
+    /// The session that it names.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        presign_session(&self.charter, &self.signers, self.run)
     }
 }
 
@@ -89,6 +119,8 @@ pub enum ToParty {
     },
     /// Sign this with the others.
     Sign(Box<SignOrder>),
+    /// Presign with these, in the background.
+    Presign(PresignOrder),
     /// Say what you hold.
     Statement {
         /// The account to speak of.
@@ -200,6 +232,28 @@ pub enum FromParty {
         reason: String,
         /// Parties that this party will never sign with again.
         banned: Vec<PartyIndex>,
+    },
+    /// I hold a presignature.
+    Presigned {
+        /// The account.
+        account: AccountId,
+        /// Digest of the charter that it serves under.
+        charter: Digest,
+        /// Whose it is.
+        signers: Vec<PartyIndex>,
+        /// Its number.
+        index: PresignatureIndex,
+        /// How many I keep of these signers; the oldest go where there are more.
+        room: u8,
+    },
+    /// I made no presignature.
+    PresignFailed {
+        /// The session.
+        session: SessionId,
+        /// The account.
+        account: AccountId,
+        /// Why.
+        reason: String,
     },
     /// What I hold.
     Statement(Signed<Statement>),

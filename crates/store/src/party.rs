@@ -18,6 +18,7 @@ mod approve;
 mod budget;
 mod cases;
 mod notices;
+mod presign;
 mod reserve;
 mod reshare;
 mod rules;
@@ -25,6 +26,7 @@ mod rules;
 pub use approve::{ApproveError, Approving};
 pub use cases::{CaseRow, NewCase};
 pub use notices::NoticeRow;
+pub use presign::PresignError;
 pub use reserve::{ReserveError, Reserved, Spending};
 pub use reshare::{Prepared, ReshareBegin, ReshareError, ReshareRow, ReshareState};
 pub use rules::{InForce, RulesError, RulesRow, RulesText, Waiting};
@@ -105,6 +107,7 @@ CREATE TABLE approvals (
     notices::MIGRATION,
     reshare::MIGRATION_PAST,
     cases::MIGRATION,
+    presign::MIGRATION,
 ];
 
 /// The database of a party.
@@ -396,6 +399,8 @@ fn column(digest: &Digest) -> String {
 mod case_tests;
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod presign_tests;
 #[cfg(test)]
 mod reshare_tests;
 #[cfg(test)]

@@ -176,6 +176,7 @@ impl Account {
             plan,
             signers: signers.iter().map(|i| index(*i)).collect(),
             attempt,
+            presignature: None,
         }
     }
 

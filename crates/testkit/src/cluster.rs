@@ -81,6 +81,13 @@ impl Cluster {
         Self::of((1..=size).map(|i| spec(i, rules)))
     }
 
+    /// `size` parties that join in resharings at once, sign by the second engine, and keep presignatures.
+    #[must_use]
+    pub fn start_presigning(size: u8) -> Self {
+        let rules = format!("{RULES}{JOINS}");
+        Self::of((1..=size).map(|i| Spec { primes: Some(i), ..spec(i, &rules) }))
+    }
+
     /// `size` parties that seal what they keep as in earnest, all running.
     #[must_use]
     pub fn start_sealed(size: u8) -> Self {
@@ -343,6 +350,7 @@ fn spec(i: u8, rules: &str) -> Spec {
         kind,
         rules: rules.into(),
         seal: Seal::KeyFile,
+        primes: None,
     }
 }
 

@@ -22,6 +22,8 @@
 //! | 9 | false ban | `parties/peers::row_09_parties_in_different_sessions_blame_nobody`, `parties/bans::row_09_a_liars_word_bans_nobody` | `malicious::honest_parties_that_disagree_are_not_banned` |
 //! | 12 | zero or duplicate index | `parties/orders::{row_12_indices_that_do_not_exist_are_no_orders, orders_that_cannot_be_are_refused}` | `malicious::values_modulo_the_order_are_refused`, `stored::damaged_shares_are_refused` |
 //! | 13 | equivocated broadcast | `parties/peers::row_13_an_equivocated_key_generation_leaves_no_account` | `malicious::equivocated_commitments_are_echoed`, `session::equivocated_broadcasts_abort_before_any_output` |
+//! | 15 | reuse of presignatures | `parties/presigned::row_15_a_presignature_signs_one_order` | `cohold-mpc-cggmp`: `presign::row_15_no_part_leaves_without_a_grant_for_this_very_message` |
+//! | 16 | restored presignatures | `parties/presigned::row_16_a_restored_party_goes_on_above_what_its_peer_counted` | – |
 //! | 19 | chain-code disagreement | `parties/peers::row_19_a_chain_code_that_was_not_committed_to_aborts` | `malicious::a_changed_chain_code_aborts` |
 //! | 20 | nonce reuse, replay, junk | `parties/peers::{row_20_replays_and_junk_abort_nothing, row_20_no_two_envelopes_share_a_key_and_nonce}`, `parties/words::{junk_is_ignored, a_flood_of_strays_only_delays}` | `session::{transplanted_forged_and_broken_envelopes_are_ignored, a_round_is_sealed_once}` |
 //! | 21 | forged inner sender | `parties/peers::row_21_a_forged_inner_sender_is_named`, `parties/words::a_party_is_not_the_coordinator` | `malicious::inner_senders_are_checked`, `session::a_forged_inner_sender_names_its_culprit` |
@@ -51,4 +53,4 @@ pub use reseal::{TwoFaced, Words};
 pub use weather::Weather;
 
 /// How long a test waits for what must come. Longer than any step takes, so that only a defect meets it.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(150);
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(600);

@@ -7,7 +7,10 @@ use std::time::Duration;
 use cohold_model::account::{Card, PartyKind, Role};
 use cohold_model::{EntityName, PartyName};
 use cohold_mpc::PartyKeys;
+use cohold_mpc_cggmp::SafePrimes;
 use cohold_node::config::{NodeHome, Proposals, open_keys};
+use cohold_node::presignatures::Presignatures;
+use cohold_node::primes::PrimePool;
 use cohold_node::vaulted::VaultedKeeper;
 use cohold_node::{Runtime, service};
 use cohold_party::Rules;
@@ -30,7 +33,13 @@ pub struct Spec {
     pub rules: String,
     /// How it seals what it keeps.
     pub seal: Seal,
+    /// Which primes of the fixed set it takes part in the second engine with, from 1; making some takes
+    /// minutes.
+    pub primes: Option<u8>,
 }
+
+/// How many presignatures a party of the tests has ready, where it takes part in the second engine.
+pub const PRESIGNATURES: u8 = 3;
 
 /// How a party of the tests seals what it keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +117,13 @@ impl Party {
             VaultedKeeper::new(store, vault, self.spec.party.clone()).expect("the database is whole");
         let keeper = match proposals {
             Some(proposals) => keeper.under(rules.clone(), proposals).expect("the database is whole"),
+            None => keeper,
+        };
+        let keeper = match self.spec.primes.map(primes) {
+            Some(primes) => {
+                let pool = Presignatures::new(PRESIGNATURES);
+                keeper.with_primes(PrimePool::of([primes])).with_presignatures(pool)
+            }
             None => keeper,
         };
         let keeper = Arc::new(keeper);
@@ -197,6 +213,15 @@ fn open_device(folder: &Path, seal: Seal) -> Arc<dyn Vault> {
             Arc::new(DeviceVault::create(folder, &pin(), StretchCost::FLOOR).expect("a new device"))
         }
     }
+}
+
+/// Four primes of the fixed set.
+fn primes(of: u8) -> SafePrimes {
+    let lines = include_str!("../../mpc-cggmp/tests/primes.hex").lines();
+    let number = |line: &str| hex::decode(line).expect("the fixed set is in hexadecimal digits");
+    let four: Vec<Vec<u8>> = lines.skip((usize::from(of) - 1) * 4).take(4).map(number).collect();
+    let [p, q, hat_p, hat_q] = four.as_slice() else { panic!("the fixed set is for five parties") };
+    SafePrimes::from_secret_bytes([p, q, hat_p, hat_q], &mut cohold_node::rng()).expect("safe primes")
 }
 
 fn write(path: &Path, text: &str) {

@@ -3,15 +3,17 @@
 //! again, late, or never.
 //!
 //! A presignature whose party releases its part for two messages gives that party's share of the key away.
-//! So a party takes one out of its pool by value, deletes it durably, and has its peer count it, durably,
-//! before its part leaves:
+//! So a party takes one out of its pool by value, and has its peer count it, durably, before its part leaves:
 //!
-//! 1. it deletes the presignature and says *I take number i for message m*;
-//! 2. its peer counts up to i + 1, never down, and says *granted, i for m*;
+//! 1. it takes number i out of its pool, for message m;
+//! 2. its peer, whom a coordinator may tell any i and m, counts up to i + 1, never down, durably, and says
+//!    *granted, i for m*;
 //! 3. it releases its part for m, by the grant that names i and m.
 //!
-//! One party takes and the other counts; both do both in earnest, and neither of the two concerns the other.
-//! The model is of the rules, for the engine that is to offer presignatures; no command does yet.
+//! One party takes and the other counts. In the code each does both, by one order and in one transaction
+//! (`crates/store/src/party/presign.rs`, `crates/mpc-cggmp/src/online.rs`), and neither of the two concerns the
+//! other. The pool there is in memory only. Here an old copy brings it back all the same, as the snapshot of a
+//! whole machine would: what stands in its way is the peer's count alone.
 
 use stateright::{Checker as _, Model, Property};
 
@@ -71,8 +73,7 @@ struct Party {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct State {
     parties: [Party; PARTIES],
-    /// What was ever said, by who asked; bits of pairs of presignature and message.
-    asked: [u8; PARTIES],
+    /// What was ever said, by whom it was said to; bits of pairs of presignature and message.
     granted: [u8; PARTIES],
 }
 
@@ -126,11 +127,7 @@ impl Model for Pool {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State {
-            parties: [Party::new(PRESIGNATURES), Party::new(0)],
-            asked: [0; PARTIES],
-            granted: [0; PARTIES],
-        }]
+        vec![State { parties: [Party::new(PRESIGNATURES), Party::new(0)], granted: [0; PARTIES] }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -142,7 +139,7 @@ impl Model for Pool {
                     actions.push(Action::Take(name, presignature, message));
                 }
                 let fresh = self.rules == Rules::CountsNothing || peer.disk.counted <= presignature;
-                if fresh && state.asked[name] & pair(presignature, message) != 0 {
+                if fresh {
                     actions.push(Action::Grant(name, presignature, message));
                 }
             }
@@ -178,7 +175,6 @@ impl Model for Pool {
                 if self.rules != Rules::DeletesAfterUse {
                     party.disk.pool &= !(1 << presignature);
                 }
-                state.asked[name] |= pair(presignature, message);
             }
             Action::Grant(name, presignature, message) => {
                 let peer = &mut state.parties[1 - name];

@@ -95,6 +95,7 @@ impl Theft {
             approvals,
             signers: signers.to_vec(),
             attempt: 1,
+            presignature: None,
         }
     }
 }
@@ -157,6 +158,7 @@ pub(crate) fn forged(
             approvals: approved.approvals.clone(),
             signers: approved.signers.clone(),
             attempt: approved.attempt.max(1),
+            presignature: None,
         };
         orders.push((Strategy::OldApproval, with_theirs));
         orders.push((Strategy::OldPapers, smuggled));

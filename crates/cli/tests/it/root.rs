@@ -340,7 +340,8 @@ impl Challenge {
             .collect();
         signers.sort_unstable();
         let charter = self.charter.document.digest();
-        Some(SignOrder { charter, intent, plan, approvals: vec![approval], signers, attempt: 1 })
+        let approvals = vec![approval];
+        Some(SignOrder { charter, intent, plan, approvals, signers, attempt: 1, presignature: None })
     }
 
     fn stated(&self, coordinator: &mut Coordinator, device: IdentityKey) -> Statement {

@@ -6,6 +6,7 @@ mod corrupt;
 mod honest;
 mod malicious;
 mod network;
+mod presign;
 mod stored;
 #[path = "../../../mpc/tests/support/network.rs"]
 mod support;

@@ -8,7 +8,8 @@ use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::Charter;
 use cohold_model::intent::{Action, Approval, Asset};
 use cohold_model::{
-    Amount, Digest, Document as _, Hashed, IdentitySecret, Intent, PartyIndex, PartyName, Signed,
+    Amount, Digest, Document as _, Hashed, IdentitySecret, Intent, PartyIndex, PartyName, PresignatureIndex,
+    Signed,
 };
 use cohold_party::refusal::Code;
 use cohold_party::verify::{ATTEMPTS_MAX, HORIZON_SECONDS_MAX, Reviewed, Standing, review};
@@ -99,6 +100,7 @@ fn order() -> SignOrder {
         approvals,
         signers: vec![index(1), index(2)],
         attempt: 1,
+        presignature: None,
     }
 }
 
@@ -194,6 +196,9 @@ fn signers_are_the_threshold_of_parties_in_order() {
     for signers in [&[][..], &[1], &[2, 1], &[1, 1], &[1, 2, 3], &[1, 4], &[2, 3], &[1, 2, 2]] {
         check(1, &[], signers, Some(Code::Order));
     }
+    // Row 17: only the second engine has presignatures.
+    let named = SignOrder { presignature: Some(PresignatureIndex::FIRST), ..order() };
+    assert_eq!(code(named, 1, &[], NOW), Some(Code::Presignature));
     check(1, &[2], &[1, 2], Some(Code::Banned));
     check(1, &[2, 3], &[1, 3], Some(Code::Banned));
     // A party that banned itself has frozen the key.

@@ -97,6 +97,32 @@ fn a_request_is_void_or_may_still_be_counted() -> Result {
     Ok(())
 }
 
+/// Row 15: whichever side of the commit it dies on, the number is counted with the payment or neither is.
+#[test]
+fn row_15_a_presignature_is_counted_with_its_payment_or_not_at_all() -> Result {
+    const NAME: &str = "row_15_a_presignature_is_counted_with_its_payment_or_not_at_all";
+    let by = super::presign_tests::used(4)?;
+    let wanted = |n| {
+        Ok::<_, Box<dyn std::error::Error>>(Spending { presignature: Some(&by), ..spending(n, n, 5, 8)? })
+    };
+    if let Some(store) = here()? {
+        drop(store.reserve(&wanted(1)?, 9));
+        return Ok(());
+    }
+    for (point, counted) in [("party.reserve.before", false), ("party.reserve.after", true)] {
+        let folder = tempfile::tempdir()?;
+        let path = database(folder.path())?;
+        crash(NAME, point, &path)?;
+        let store = PartyStore::open(&path)?;
+        let free = store.presign_begin(&by.set, spending(9, 9, 0, 0)?.session, 9)?;
+        assert_eq!(free.get(), if counted { 5 } else { 1 }, "{point}");
+        // Another payment by the same number: it has it, or finds number and budget used.
+        assert_eq!(store.reserve(&wanted(2)?, 9).is_ok(), !counted, "{point}");
+        assert!(store.reserve(&spending(3, 3, 4, 8)?, 9).is_err(), "five of eight are used either way");
+    }
+    Ok(())
+}
+
 #[test]
 fn accounts_come_under_rules_at_this_start_or_the_next() -> Result {
     if let Some(store) = here()? {

@@ -3,12 +3,12 @@
 
 use cohold_model::ids::SessionId;
 use cohold_model::intent::Asset;
-use cohold_model::{AccountId, Amount, Digest, RequestId};
+use cohold_model::{AccountId, Amount, Digest, PresignatureIndex, PresignatureUse, RequestId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::approve::approved_place;
 use super::budget::{Bucket, Budget};
-use super::{PartyStore, column, session_claim};
+use super::{PartyStore, column, presign, session_claim};
 use crate::crash_point;
 use crate::database::{Fail, StoreError, seconds, to_text};
 
@@ -37,6 +37,8 @@ pub struct Spending<'a> {
     pub fee: Amount,
     /// The most that fees on the chain may come to in 24 hours; without a bound they are not counted.
     pub fees_per_day: Option<Amount>,
+    /// The presignature that its session uses up, where it uses one.
+    pub presignature: Option<&'a PresignatureUse>,
 }
 
 /// Whether the payment was counted now or before.
@@ -57,6 +59,9 @@ pub enum ReserveError {
     /// The session was used before.
     #[error("session `{0}` was used before: ask for a new attempt")]
     Session(SessionId),
+    /// The presignature was counted as used before, or one with a higher number was.
+    #[error("presignature `{0}` was used before: sign without one")]
+    Presignature(PresignatureIndex),
     /// The request was counted with another chain or nonce.
     #[error(
         "request `{request}` was planned with nonce {nonce} on chain {chain_id} before: it never gets a second one"
@@ -88,12 +93,18 @@ pub enum ReserveError {
 }
 
 impl PartyStore {
-    /// Counts a payment and uses up its session: both or nothing.
+    /// Counts a payment and uses up its session, and the presignature that it is to be signed by: all or
+    /// nothing.
     pub fn reserve(&self, spending: &Spending<'_>, now: u64) -> Result<Reserved, ReserveError> {
         crash_point!("party.reserve.before");
         let reserved = self.database.write(|tx| {
             if !session_claim(tx, spending.session, spending.account, now)? {
                 return Err(Fail::Refused(ReserveError::Session(spending.session)));
+            }
+            if let Some(used) = spending.presignature
+                && !presign::count(tx, used)?
+            {
+                return Err(Fail::Refused(ReserveError::Presignature(used.index)));
             }
             check_approved(tx, spending)?;
             let reserved = count(tx, spending, &Entry::payment(spending)?, now)?;

@@ -77,6 +77,7 @@ pub(super) fn spending(n: u32, session: u32, amount: u128, per_day: u128) -> Res
         per_day: Some(Amount::from(per_day)),
         fee: Amount::from(3u128),
         fees_per_day: None,
+        presignature: None,
     })
 }
 

@@ -180,7 +180,8 @@ impl Host {
                 Vec::new()
             }
             ToParty::Reshared(handover) => self.take(&handover, now),
-            ToParty::Statement { .. }
+            ToParty::Presign(_)
+            | ToParty::Statement { .. }
             | ToParty::Rules { .. }
             | ToParty::RulesPropose { .. }
             | ToParty::RulesConsent { .. }

@@ -68,6 +68,7 @@ impl World {
             plan,
             signers: signers.to_vec(),
             attempt: 1,
+            presignature: None,
         };
         self.order(charter.clone(), order);
     }

@@ -8,6 +8,7 @@ mod expect;
 mod honest;
 mod orders;
 mod peers;
+mod presigned;
 mod reshare_door;
 mod restart;
 mod restored;

@@ -35,6 +35,7 @@ fn cluster() -> Cluster {
         kind,
         rules: if party == "device" { loose() } else { RULES.into() },
         seal: Seal::KeyFile,
+        primes: None,
     };
     Cluster::of(
         [
