@@ -17,7 +17,7 @@ use cohold_model::intent::{Approval, Asset, Intent, Plan};
 use cohold_model::receipt::Status;
 use cohold_model::reshare::{Resharing, Veto};
 use cohold_model::statement::Statement;
-use cohold_model::{AccountId, Amount, Digest, HexBytes, IdentityKey, PartyName, RequestId};
+use cohold_model::{AccountId, Amount, Digest, HexBytes, IdentityKey, KeyPath, PartyName, RequestId};
 use serde::{Deserialize, Serialize};
 
 /// Paths, relative to the server's URL.
@@ -359,6 +359,9 @@ pub struct BalanceQuery {
     /// A token's contract; absent for the chain's own coin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// Of which address of the account; absent for its own.
+    #[serde(default, skip_serializing_if = "KeyPath::is_root")]
+    pub path: KeyPath,
 }
 
 /// A balance, as the chain endpoint tells it.

@@ -5,7 +5,7 @@ use cohold_chain_evm::Address;
 use cohold_model::account::Card;
 use cohold_model::charter::Charter;
 use cohold_model::intent::Asset;
-use cohold_model::{AccountId, Signed};
+use cohold_model::{AccountId, KeyPath, Signed};
 
 use crate::coordinator::Coordinator;
 use crate::error::Error;
@@ -49,7 +49,7 @@ impl Coordinator {
     /// What an account has, as its chain's endpoint tells it.
     pub async fn balance_show(&self, account: AccountId, query: BalanceQuery) -> Result<BalanceView, Error> {
         let charter = self.charter(account)?;
-        let address = address_of(&charter.document)?;
+        let address = address_at(&charter.document, &query.path)?;
         let entry = self.chain(query.chain_id)?;
         let chain_id = query.chain_id;
         let view = |asset, amount, symbol, decimals| BalanceView {
@@ -77,10 +77,10 @@ impl Coordinator {
     }
 }
 
-/// The address that a charter's key has on EVM chains.
-pub(crate) fn address_of(charter: &Charter) -> Result<Address, Error> {
-    Address::of_public_key(&charter.key.public_key.0)
-        .map_err(|_| Error::Corrupt("a charter without a public key"))
+/// The address on EVM chains of the key at a path below a charter's.
+pub(crate) fn address_at(charter: &Charter, path: &KeyPath) -> Result<Address, Error> {
+    let key = charter.key.child(path).map_err(Error::Path)?;
+    Address::of_public_key(&key.0).map_err(|_| Error::Corrupt("a charter without a public key"))
 }
 
 /// How many items a page shall have.

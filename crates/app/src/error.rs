@@ -7,6 +7,7 @@ use cohold_chain_evm::plan::{FundsError, PlanError};
 use cohold_chain_io::{FactsError, RpcError, TokenError};
 use cohold_custody::certificate::DraftError;
 use cohold_model::account::TermsError;
+use cohold_model::child::ChildError;
 use cohold_model::import::ImportError;
 use cohold_model::receipt::Status;
 use cohold_model::{AccountId, PartyName, RequestId};
@@ -21,6 +22,9 @@ pub enum Error {
     /// No such request.
     #[error("there is no request `{0}`: list the requests to find the right one")]
     RequestUnknown(RequestId),
+    /// No address at a path.
+    #[error(transparent)]
+    Path(ChildError),
     /// A cursor that no page gave.
     #[error("the cursor is none that an earlier page gave: start again without one")]
     Cursor,
@@ -286,6 +290,7 @@ impl Error {
             Self::Requester(_) => "unknown-requester",
             Self::Intent(IntentError::ZeroAmount) => "zero-amount",
             Self::Intent(_) => "bad-address",
+            Self::Path(_) => "bad-path",
             Self::Funds(_) => "insufficient-balance",
             Self::TokenUnknown(_) => "unknown-token",
             Self::WouldFail(_) => "transfer-would-fail",
@@ -324,6 +329,7 @@ impl Error {
             | Self::ChainUnknown { .. }
             | Self::Requester(_)
             | Self::Intent(_)
+            | Self::Path(_)
             | Self::Approval(_)
             | Self::Statement(_)
             | Self::Signers { .. } => Class::Invalid,

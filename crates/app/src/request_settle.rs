@@ -34,9 +34,11 @@ impl Coordinator {
             return Ok(());
         }
         let charter = self.charter(row.intent.account)?;
-        let signed = match raw(&signature).ok_or_else(|| "it has not 65 bytes".to_owned()).and_then(|raw| {
-            assemble(&row.plan.payload.0, &raw, &charter.document.key.public_key.0).map_err(|e| e.to_string())
-        }) {
+        let key = charter.document.key.child(&row.intent.path).map_err(Error::Path)?;
+        let signed = match raw(&signature)
+            .ok_or_else(|| "it has not 65 bytes".to_owned())
+            .and_then(|raw| assemble(&row.plan.payload.0, &raw, &key.0).map_err(|e| e.to_string()))
+        {
             Ok(signed) => signed,
             Err(reason) => {
                 // The session's other signers send theirs, or the session ends in time.

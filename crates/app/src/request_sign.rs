@@ -224,9 +224,10 @@ impl Signing {
     /// The session that the row counts. Whether to go on.
     async fn attempt(&mut self, row: RequestRow) -> Result<bool, Error> {
         let (app, request, attempt) = (Arc::clone(&self.coordinator), row.intent.request, row.attempt);
-        // Only the first session: where it does not help, the next goes without.
+        // Only the first session: where it does not help, the next goes without. Never under a derived key.
+        let fits = attempt == 1 && row.intent.path.is_root();
         let presignature =
-            if attempt == 1 { app.presignature_take(&self.charter.document, &row.signers) } else { None };
+            if fits { app.presignature_take(&self.charter.document, &row.signers) } else { None };
         let (account, signers) = (row.intent.account, row.signers.clone());
         let order = SignOrder {
             charter: self.charter.document.digest(),

@@ -6,7 +6,7 @@ use cohold_model::Intent;
 use cohold_store::crash_point;
 use cohold_store::server::Submission;
 
-use crate::account_list::address_of;
+use crate::account_list::address_at;
 use crate::coordinator::{Coordinator, HORIZON_SECONDS_MAX};
 use crate::error::Error;
 use crate::view::request_view;
@@ -34,7 +34,7 @@ impl Coordinator {
         self.check_expiry("the intent", intent.expires_at)?;
         Effect::wanted(&intent)?;
         let chain = &self.chain(intent.chain_id)?.chain;
-        let from = address_of(&charter.document)?;
+        let from = address_at(&charter.document, &intent.path)?;
         let facts =
             chain.gather_facts(from, &intent).await.map_err(|error| Error::facts(intent.chain_id, error))?;
         let now = self.now();

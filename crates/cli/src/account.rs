@@ -11,7 +11,7 @@ use cohold_chain_evm::Address;
 use cohold_model::account::{Card, PartyKind, Proposal, Role, Template, Terms};
 use cohold_model::charter::Charter;
 use cohold_model::guardians::Guardians;
-use cohold_model::{AccountId, Document as _, EntityName, Import, PartyName, Signed};
+use cohold_model::{AccountId, Document as _, EntityName, Import, KeyPath, PartyName, Signed};
 use cohold_mpc_ecdsa::ForeignShare;
 use cohold_vault::Passphrase;
 use serde_json::{Value, json};
@@ -413,7 +413,7 @@ fn recovery_files(home: &Home, folder: Option<&Path>, charter: &Charter) -> Vec<
 
 /// The account's address.
 pub(crate) fn address(charter: &Charter) -> anyhow::Result<Address> {
-    Address::of_public_key(&charter.key.public_key.0).context("the charter's public key is no key")
+    crate::address::address_at(charter, &KeyPath::ROOT)
 }
 
 /// `cohold account show`.
@@ -443,12 +443,6 @@ pub(crate) fn show(output: Output, home: &Home, account: AccountId) -> anyhow::R
         }
         text
     })
-}
-
-/// `cohold address`.
-pub(crate) fn show_address(output: Output, home: &Home, account: AccountId) -> anyhow::Result<()> {
-    let address = address(&home.account(account)?.document)?;
-    output.result(&json!({"account": account, "address": address}), || address.to_string())
 }
 
 fn describe(charter: &Signed<Charter>) -> String {

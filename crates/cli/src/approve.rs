@@ -36,6 +36,7 @@ pub(crate) fn approve(
         action: &intent.action,
         plan: digest,
         chain_id: decoded.chain_id,
+        path: intent.path,
         nonce: decoded.nonce,
     };
     device.keeper.store().approval_note(&approving, now).map_err(refused)?;

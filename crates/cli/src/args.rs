@@ -1,5 +1,6 @@
 //! The command line: nouns, verbs, examples.
 
+mod address;
 mod change;
 mod custody;
 mod engine;
@@ -12,8 +13,9 @@ mod reshare;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use cohold_model::{AccountId, RequestId};
+use cohold_model::{AccountId, KeyPath, RequestId};
 
+pub(crate) use address::AddressArgs;
 pub(crate) use change::ChangeCommand;
 pub(crate) use custody::{AtArg, AttackArgs, ClassArg, CustodyCommand, FleetArgs, ModelArgs, VerifyArgs};
 pub(crate) use engine::{EngineCommand, EngineSetArgs};
@@ -75,18 +77,18 @@ pub(crate) enum Command {
     /// Make and look at accounts.
     #[command(subcommand)]
     Account(AccountCommand),
-    /// Print an account's address.
-    #[command(after_help = "Example:\n  cohold address acc_…")]
-    Address {
-        /// The account.
-        account: AccountId,
-    },
+    /// Print an account's address, or those below it.
+    #[command(after_help = "Examples:\n  cohold address acc_…\n  cohold address acc_… --path m/0/5\n  \
+        cohold address acc_… --path m/0/0 --count 20 --json")]
+    Address(AddressArgs),
     /// Print an account's balance.
-    #[command(after_help = "Examples:\n  cohold balance acc_…\n  cohold balance acc_… --token TST")]
+    #[command(after_help = "Examples:\n  cohold balance acc_…\n  cohold balance acc_… --token TST\n  \
+        cohold balance acc_… --path m/0/5")]
     Balance(BalanceArgs),
     /// Pay from an account.
     #[command(after_help = "Examples:\n  cohold send acc_… --to 0x… --amount 0.1\n  \
         cohold send acc_… --to 0x… --amount 25 --token TST --yes --wait final\n  \
+        cohold send acc_… --from-path m/0/5 --to 0x… --amount 0.1\n  \
         cohold send acc_… --to 0x… --amount 1 --recovery recovery.txt --rpc http://127.0.0.1:8545")]
     Send(SendArgs),
     /// Look at requests.
@@ -155,7 +157,7 @@ impl Command {
         match self {
             Self::Account(command) => !matches!(command, AccountCommand::Create(_)),
             Self::Custody(command) => command.uses_accounts(),
-            Self::Address { .. } | Self::Balance(_) | Self::Send(_) | Self::Faucet(_) => true,
+            Self::Address(_) | Self::Balance(_) | Self::Send(_) | Self::Faucet(_) => true,
             _ => false,
         }
     }
@@ -281,6 +283,9 @@ pub(crate) struct BalanceArgs {
     /// EIP-155 chain id; not needed where the server knows one chain only.
     #[arg(long, value_name = "ID")]
     pub(crate) chain: Option<u64>,
+    /// Of which address of the account: a path, as of `cohold address --path`.
+    #[arg(long, default_value_t = KeyPath::ROOT)]
+    pub(crate) path: KeyPath,
 }
 
 #[derive(Debug, Args)]
@@ -296,6 +301,9 @@ pub(crate) struct FaucetArgs {
     /// The local chain's endpoint.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8545")]
     pub(crate) rpc: String,
+    /// To which address of the account: a path, as of `cohold address --path`.
+    #[arg(long, default_value_t = KeyPath::ROOT)]
+    pub(crate) path: KeyPath,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -346,6 +354,9 @@ pub(crate) struct SendArgs {
     /// The chain's endpoint, with `--recovery`.
     #[arg(long, value_name = "URL", requires = "recovery")]
     pub(crate) rpc: Option<String>,
+    /// From which address of the account: a path, as of `cohold address --path`.
+    #[arg(long, value_name = "PATH", default_value_t = KeyPath::ROOT)]
+    pub(crate) from_path: KeyPath,
 }
 
 #[derive(Debug, Subcommand)]

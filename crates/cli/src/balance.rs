@@ -4,12 +4,12 @@ use cohold_api::BalanceQuery;
 use cohold_chain_evm::{Address, words};
 use cohold_model::charter::Charter;
 use cohold_model::intent::{Action, Asset};
-use cohold_model::{Amount, Intent};
+use cohold_model::{Amount, Intent, KeyPath};
 use cohold_party::Rules;
 use cohold_party::rules::COIN_DECIMALS;
 use serde_json::json;
 
-use crate::account::address;
+use crate::address::address_at;
 use crate::args::BalanceArgs;
 use crate::client::Client;
 use crate::home::Home;
@@ -23,11 +23,12 @@ pub(crate) async fn balance(output: Output, home: &Home, args: &BalanceArgs) -> 
     let charter = home.account(args.account)?.document;
     let chain_id = chain_id(&client, args.chain).await?;
     let (asset, decimals) = asset(args.token.as_deref(), &rules, chain_id)?;
-    let amount = held(&client, &charter, chain_id, &asset).await?;
+    let amount = held(&client, &charter, (chain_id, &args.path), &asset).await?;
     let symbol = symbol(&rules, chain_id, &asset);
     let value = json!({
         "account": args.account,
-        "address": address(&charter)?,
+        "address": address_at(&charter, &args.path)?,
+        "path": args.path,
         "chain_id": chain_id,
         "asset": asset,
         "symbol": symbol,
@@ -38,15 +39,20 @@ pub(crate) async fn balance(output: Output, home: &Home, args: &BalanceArgs) -> 
     output.result(&value, || format!("{} {symbol}", amount.format(decimals)))
 }
 
-/// What an account has of an asset, by the word of server and endpoint. Their names and decimals are not
+/// What an address of an account has of an asset, by the word of server and endpoint. Their names and decimals are not
 /// asked for: those come from this device's own file.
-async fn held(client: &Client, charter: &Charter, chain_id: u64, asset: &Asset) -> anyhow::Result<Amount> {
+async fn held(
+    client: &Client,
+    charter: &Charter,
+    (chain_id, path): (u64, &KeyPath),
+    asset: &Asset,
+) -> anyhow::Result<Amount> {
     let token = match asset {
         Asset::Native => None,
         Asset::Token(contract) => Some(contract.clone()),
     };
-    let view = client.balance(charter.terms.account, &BalanceQuery { chain_id, token }).await?;
-    let address = address(charter)?;
+    let view = client.balance(charter.terms.account, &BalanceQuery { chain_id, token, path: *path }).await?;
+    let address = address_at(charter, path)?;
     let is_of = view.address.parse::<Address>().is_ok_and(|of| of == address);
     if is_of && view.chain_id == chain_id && view.asset == *asset {
         return Ok(view.amount);
@@ -74,15 +80,17 @@ pub(crate) async fn shortage(
     rules: &Rules,
 ) -> anyhow::Result<String> {
     let Action::Transfer { asset, amount, .. } = &wanted.action;
-    let chain_id = wanted.chain_id;
+    let (chain_id, path) = (wanted.chain_id, &wanted.path);
     let listed = || rules.allowances().into_iter().find(|a| a.asset == *asset && a.chain_id == chain_id);
     let decimals = match asset {
         Asset::Native => COIN_DECIMALS,
         Asset::Token(_) => listed().map_or(0, |allowance| allowance.decimals),
     };
-    let (has, symbol) = (held(client, charter, chain_id, asset).await?, symbol(rules, chain_id, asset));
-    let (address, coin) = (address(charter)?, words::coin_symbol(chain_id));
-    let told = format!("the account has {} {symbol}", has.format(decimals));
+    let (has, symbol) =
+        (held(client, charter, (chain_id, path), asset).await?, symbol(rules, chain_id, asset));
+    let (address, coin) = (address_at(charter, path)?, words::coin_symbol(chain_id));
+    let who = if path.is_root() { "the account".into() } else { format!("`{path}` of the account") };
+    let told = format!("{who} has {} {symbol}", has.format(decimals));
     Ok(match amount.checked_sub(has) {
         Some(lacks) if !lacks.is_zero() => {
             let (amount, lacks) = (amount.format(decimals), lacks.format(decimals));
@@ -98,7 +106,7 @@ pub(crate) async fn shortage(
             )
         }
         _ => {
-            let coins = held(client, charter, chain_id, &Asset::Native).await?.format(COIN_DECIMALS);
+            let coins = held(client, charter, (chain_id, path), &Asset::Native).await?.format(COIN_DECIMALS);
             format!(
                 "{told}, but {coins} {coin} is too little for the fees, which are paid in {coin}: fund {address} with some {coin}"
             )

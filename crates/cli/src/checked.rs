@@ -10,18 +10,19 @@ use cohold_model::receipt::Status;
 use cohold_model::{Digest, Document as _, Intent, PartyName, Plan};
 use cohold_party::Rules;
 
+use crate::address::address_at;
 use crate::output::{Exit, Failure};
 
 /// The server's view of a request, if it is of what this device wants. Only the time until which an
 /// earlier request holds may be another.
 pub(crate) fn own(view: RequestView, wanted: &Intent) -> anyhow::Result<RequestView> {
-    let Intent { request, account, chain_id, action, requester, expires_at: _ } = &view.intent;
+    let Intent { request, account, chain_id, action, requester, path, expires_at: _ } = &view.intent;
     if *request != wanted.request || view.request != wanted.request {
         let other = format!("the server answers with request `{request}`, this is `{}`", wanted.request);
         return Err(Failure::error(Exit::Failed, "plan-refused", other));
     }
-    let same = (account, chain_id, action, requester)
-        == (&wanted.account, &wanted.chain_id, &wanted.action, &wanted.requester);
+    let same = (account, chain_id, action, requester, path)
+        == (&wanted.account, &wanted.chain_id, &wanted.action, &wanted.requester, &wanted.path);
     if same && view.account == wanted.account {
         return Ok(view);
     }
@@ -74,9 +75,9 @@ impl Followed<'_> {
     fn check_transaction(&self, view: &RequestView) -> Result<(), String> {
         let raw = view.transaction.as_ref().ok_or("shows no signed transaction")?;
         let signed = open(&raw.0).map_err(|error| format!("its transaction is none: {error}"))?;
-        let account = crate::account::address(self.charter).map_err(|error| error.to_string())?;
+        let payer = address_at(self.charter, &self.wanted.path).map_err(|error| error.to_string())?;
         let planned = decode(&view.plan.payload.0).map_err(|error| error.to_string())?;
-        if signed.from != account || signed.decoded != planned {
+        if signed.from != payer || signed.decoded != planned {
             return Err("its transaction is not this account's signature of this plan".into());
         }
         if view.transaction_hash.as_ref().is_none_or(|hash| hash.0 != signed.hash) {
@@ -115,9 +116,21 @@ pub(crate) fn check_plan(intent: &Intent, plan: &Plan, rules: &Rules) -> anyhow:
     Ok(())
 }
 
-/// What a plan's bytes do, in words.
-pub(crate) fn shown(plan: &Plan, book: &TokenBook) -> anyhow::Result<String> {
-    Ok(describe(&decode(&plan.payload.0)?, book).to_string())
+/// What a plan's bytes do, in words, and from which address where that is not the account's own: with the
+/// address itself where the charter is at hand.
+pub(crate) fn shown(
+    intent: &Intent,
+    plan: &Plan,
+    book: &TokenBook,
+    charter: Option<&Charter>,
+) -> anyhow::Result<String> {
+    anyhow::ensure!(plan.intent == intent.digest(), "the plan is for another request");
+    let (path, effects) = (&intent.path, describe(&decode(&plan.payload.0)?, book));
+    Ok(match charter {
+        _ if path.is_root() => effects.to_string(),
+        Some(charter) => format!("{effects}, from {} ({path})", address_at(charter, path)?),
+        None => format!("{effects}, from {path}"),
+    })
 }
 
 /// Whether no quorum of parties that are awake can sign without `me`. What sleeps in a file signs with
@@ -133,7 +146,7 @@ mod tests {
     use cohold_chain_evm::plan;
     use cohold_chain_evm::plan::{Facts, Funds};
     use cohold_model::intent::{Action, Asset};
-    use cohold_model::{Amount, RequestId};
+    use cohold_model::{Amount, KeyPath, RequestId};
 
     use super::*;
 
@@ -148,6 +161,7 @@ mod tests {
             action: Action::Transfer { asset: Asset::Native, to: to.into(), amount: Amount::from(amount) },
             requester: "device".parse()?,
             expires_at: 1_000,
+            path: KeyPath::ROOT,
         })
     }
 
@@ -184,7 +198,8 @@ mod tests {
         let wanted = wish(1, USER, 5)?;
         assert!(own(answer(wanted.clone())?, &wanted).is_ok());
         // Each answer is whole: its plan does what its own intent says.
-        for other in [wish(1, THIEF, 5)?, wish(1, USER, 6)?, wish(2, USER, 5)?] {
+        let below = Intent { path: "m/0".parse()?, ..wanted.clone() };
+        for other in [wish(1, THIEF, 5)?, wish(1, USER, 6)?, wish(2, USER, 5)?, below] {
             assert!(own(answer(other.clone())?, &wanted).is_err(), "{other:?}");
         }
         // The id of ours around another request, which would be paid a second time.

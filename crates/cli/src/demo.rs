@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use cohold_chain_evm::Address;
 use cohold_chain_io::Chain;
 use cohold_model::charter::Charter;
-use cohold_model::{AccountId, Amount, Signed};
+use cohold_model::{AccountId, Amount, KeyPath, Signed};
 use cohold_vault::file::private_create;
 use serde_json::{Value, json};
 
@@ -149,6 +149,7 @@ fn order(account: AccountId, to: Address, amount: &str, token: Option<&str>) -> 
         recovery: Vec::new(),
         recovery_passphrase_file: None,
         rpc: None,
+        from_path: KeyPath::ROOT,
     }
 }
 

@@ -362,7 +362,7 @@ pub(crate) fn free_port() -> anyhow::Result<u16> {
 
 /// `cohold faucet`.
 pub(crate) async fn faucet(output: Output, home: &Home, args: &FaucetArgs) -> anyhow::Result<()> {
-    let to = crate::account::address(&home.account(args.account)?.document)?;
+    let to = crate::address::address_at(&home.account(args.account)?.document, &args.path)?;
     let chain = Chain::new(args.rpc.parse()?)?;
     let id = chain.chain_id().await?;
     if id != LOCAL_CHAIN_ID {

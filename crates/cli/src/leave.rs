@@ -17,6 +17,7 @@ use cohold_party::verify::{Standing, review};
 use cohold_party::wire::SignOrder;
 use serde_json::{Value, json};
 
+use crate::address::address_at;
 use crate::approve::approve;
 use crate::args::SendArgs;
 use crate::checked::{check_plan, shown};
@@ -44,11 +45,11 @@ pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow
     }
     let request = RequestId::random(&mut cohold_node::rng());
     let intent = intent(args, &device.rules, chain_id, request)?;
-    let from = crate::account::address(&charter)?;
+    let from = address_at(&charter, &intent.path)?;
     let facts = chain.gather_facts(from, &intent).await?;
     let plan = plan(&intent, &facts)?;
     check_plan(&intent, &plan, &device.rules)?;
-    let effects = shown(&plan, &device.rules.token_book())?;
+    let effects = shown(&intent, &plan, &device.rules.token_book(), Some(&charter))?;
     if !args.yes && !confirm(&format!("{effects}, without the provider?"))? {
         return Err(Failure::error(Exit::Failed, "not-confirmed", "not confirmed; nothing was signed"));
     }
@@ -68,12 +69,13 @@ pub(crate) async fn send(output: Output, home: &Home, args: &SendArgs) -> anyhow
         presignature: None,
     };
     let digest = authorize(&device, &charter, order.clone())?;
-    let (account, epoch) = (charter.terms.account, charter.epoch);
+    let (account, epoch, key) =
+        (charter.terms.account, charter.epoch, charter.key.child(&order.intent.path)?);
+    let wanted = (digest, order.intent.path);
     output.progress("setting the shares up with each other …");
     let signature =
-        tokio::task::spawn_blocking(move || quorum::sign(account, epoch, &locals, order.session(), digest))
+        tokio::task::spawn_blocking(move || quorum::sign(account, epoch, &locals, order.session(), wanted))
             .await??;
-    let key = home.account(args.account)?.document.key.public_key;
     let RecoverableSignature { r, s, recovery_id } = signature;
     let signed = assemble(&plan.payload.0, &RawSignature { r, s, recovery_id }, &key.0)?;
     match chain.broadcast(&signed).await? {

@@ -1,6 +1,7 @@
 //! The one binary: the device's command line, `dev` and `demo`, and the shells of server and node.
 
 mod account;
+mod address;
 mod alone;
 mod approve;
 mod args;
@@ -101,7 +102,7 @@ async fn dispatch(cli: Cli, output: Output) -> anyhow::Result<()> {
         }
         Command::Guardian(command) => guardian::run(output, &home()?, command),
         Command::Account(AccountCommand::Show { account }) => account::show(output, &home()?, *account),
-        Command::Address { account } => account::show_address(output, &home()?, *account),
+        Command::Address(args) => address::show(output, &home()?, args),
         Command::Balance(args) => balance::balance(output, &home()?, args).await,
         Command::Send(args) => send::send(output, &home()?, args).await,
         Command::Request(RequestCommand::List { account }) => request::list(output, &home()?, *account).await,

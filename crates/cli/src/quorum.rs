@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cohold_model::ids::PartyIndex;
-use cohold_model::{AccountId, Epoch, SessionId};
+use cohold_model::{AccountId, Epoch, KeyPath, SessionId};
 use cohold_mpc::{PartyKeys, Protocol, Session, SessionContext};
 use cohold_mpc_ecdsa::{Auxiliary, AuxiliarySetup, RecoverableSignature, Share, Signing, SigningDigest};
 
@@ -16,13 +16,14 @@ pub(crate) struct Local {
     pub(crate) share: Arc<Share>,
 }
 
-/// Fresh engine data among the local shares, exactly threshold many, then the signature.
+/// Fresh engine data among the local shares, exactly threshold many, then the signature under the key at the
+/// path.
 pub(crate) fn sign(
     account: AccountId,
     epoch: Epoch,
     locals: &[Local],
     signing: SessionId,
-    digest: SigningDigest,
+    (digest, path): (SigningDigest, KeyPath),
 ) -> anyhow::Result<RecoverableSignature> {
     let setup = SessionId(cohold_model::canonical::digest("cohold/session/local-setup/v1", &signing));
     let setups = sessions(account, epoch, locals, setup, |context, local| {
@@ -32,7 +33,7 @@ pub(crate) fn sign(
     let nobody = BTreeSet::new();
     let runs = sessions(account, epoch, locals, signing, |context, local| {
         let auxiliary = auxiliaries.get(&local.index).context("a setup is missing")?;
-        Ok(Signing::new(context, &local.share, auxiliary, &nobody, digest)?)
+        Ok(Signing::new(context, &local.share, auxiliary, &nobody, digest)?.below(&path)?)
     })?;
     run(runs)?.into_values().next().context("no signature came out")
 }

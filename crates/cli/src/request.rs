@@ -15,7 +15,8 @@ const PAGES_MAX: u32 = 5;
 /// A request as one JSON value, with what its bytes do.
 pub(crate) fn value(view: &RequestView, book: &TokenBook) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(view)?;
-    if let (Some(object), Ok(effects)) = (value.as_object_mut(), shown(&view.plan, book)) {
+    if let (Some(object), Ok(effects)) = (value.as_object_mut(), shown(&view.intent, &view.plan, book, None))
+    {
         object.insert("effects".into(), Value::String(effects));
     }
     Ok(value)
@@ -72,7 +73,8 @@ pub(crate) async fn show(output: Output, home: &Home, request: RequestId) -> any
         return Err(unlike("it is about another request"));
     }
     let book = home.rules().map(|rules| rules.token_book()).unwrap_or_default();
-    let effects = shown(&view.plan, &book).unwrap_or_else(|e| format!("the bytes are not understood: {e}"));
+    let effects = shown(&view.intent, &view.plan, &book, None)
+        .unwrap_or_else(|e| format!("the bytes are not understood: {e}"));
     let value = value(&view, &book)?;
     output.result(&value, || {
         let approvers: Vec<String> = view.approvals.iter().map(|a| a.document.approver.to_string()).collect();

@@ -120,7 +120,7 @@ async fn once(output: Output, home: &Home, args: &SendArgs) -> anyhow::Result<Va
         Status::Approved => {
             // This device approved these bytes before and was cut off; its share is still needed.
             check_plan(&view.intent, &view.plan, &device.rules)?;
-            output.progress(&shown(&view.plan, &book)?);
+            output.progress(&shown(&view.intent, &view.plan, &book, Some(&charter))?);
             let _online = payment.join().await?;
             payment.follow(view, args.wait).await
         }
@@ -161,7 +161,7 @@ impl Payment<'_> {
             self.decline(request).await;
             return Err(error);
         }
-        let effects = shown(&view.plan, self.book)?;
+        let effects = shown(&view.intent, &view.plan, self.book, Some(self.charter))?;
         if !args.yes && !confirm(&format!("{effects}?"))? {
             self.decline(request).await;
             return Err(Failure::error(

@@ -37,6 +37,7 @@ pub(crate) fn intent(
         action: Action::Transfer { asset, to: to.to_string(), amount },
         requester: DEVICE.parse()?,
         expires_at: cohold_node::now() + VALID_SECONDS,
+        path: args.from_path,
     })
 }
 

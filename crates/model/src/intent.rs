@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::amount::Amount;
 use crate::canonical::{Digest, Document, HexBytes};
 use crate::ids::{AccountId, PartyName, RequestId};
+use crate::path::KeyPath;
 
 /// What is moved.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,6 +48,10 @@ pub struct Intent {
     pub requester: PartyName,
     /// Seconds since 1970 after which no party signs it any more.
     pub expires_at: u64,
+    /// From which address of the account: the root's where it says nothing. Bytes to sign name no sender, so
+    /// this is the only word for it, and everything that is signed hangs on it.
+    #[serde(default, skip_serializing_if = "KeyPath::is_root")]
+    pub path: KeyPath,
 }
 
 impl Document for Intent {

@@ -137,6 +137,7 @@ fn core(share: &Share) -> IncompleteKeyShare<Secp256k1> {
             curve: CurveName::new(),
             shared_public_key: point(key.public_key()),
             public_shares: PARTIES.iter().map(|&i| point(key.public_share(index(i)).unwrap())).collect(),
+            chain_code: None,
             vss_setup: Some(VssSetup { min_signers: 2, I: PARTIES.iter().map(|&i| at(i)).collect() }),
         },
         x: NonZero::from_secret_scalar(secret).unwrap(),

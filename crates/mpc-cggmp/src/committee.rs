@@ -59,6 +59,7 @@ pub(crate) fn core_share(share: &Share, committee: &Committee) -> Option<Incompl
             curve: CurveName::new(),
             shared_public_key: point(&key.public_key())?,
             public_shares: points.collect::<Option<_>>()?,
+            chain_code: Some(key.chain_code().0),
             vss_setup: Some(VssSetup { min_signers: key.threshold().into(), I: at.collect::<Option<_>>()? }),
         },
         x: NonZero::from_secret_scalar(secret)?,

@@ -57,6 +57,11 @@ impl Verifier {
         Some(Self { id, own, keys })
     }
 
+    /// The same of a run with another name.
+    pub(crate) fn named(self, id: Digest) -> Self {
+        Self { id, ..self }
+    }
+
     /// Names the run to the engine.
     pub(crate) fn id(&self) -> Digest {
         self.id

@@ -20,6 +20,7 @@ use cggmp24::round_based::state_machine::wrap_protocol;
 use cggmp24::signing::msg::Msg;
 use cggmp24::supported_curves::Secp256k1;
 use cggmp24::{ExecutionId, PrehashedDataToSign, Signature as EngineSignature};
+use cohold_model::KeyPath;
 use cohold_model::canonical::{Digest, digest_parts};
 use cohold_model::ids::{PartyIndex, SessionId};
 use cohold_mpc::{Evidence, Fault, Inbox, Outgoing, Protocol, Reason, SessionContext, Step};
@@ -42,7 +43,9 @@ pub struct Signing {
     digest: SigningDigest,
     public_key: [u8; 33],
     session: SessionId,
-    /// Names what is signed, by whom, with which shares and data.
+    /// Below the account's key.
+    path: KeyPath,
+    /// Names what is signed, by whom, under which key, with which shares and data.
     about: Digest,
     signers: Committee,
     /// The signers' numbers in the committee of the data.
@@ -126,20 +129,42 @@ impl Signing {
         let (public_key, session) = (share.key().public_key(), context.session);
         let id = digest_parts("cohold/cggmp24/signing/v1", &[&about.0, &session.0.0]);
         let verifier = Verifier::new(id, auxiliary, context.me, &signers).ok_or(SigningError::Foreign)?;
-        let state = State::Fresh(Box::new(key));
-        Ok(Self { digest, public_key, session, about, signers, numbers, verifier, me, state })
+        let (path, state) = (KeyPath::ROOT, State::Fresh(Box::new(key)));
+        Ok(Self { digest, public_key, session, path, about, signers, numbers, verifier, me, state })
+    }
+
+    /// The same run under the key at `path` below the account's, at no cost for the root. The engine derives
+    /// for itself; what comes out must verify under the key that BIP-32 gives below the charter's.
+    pub fn below(self, path: &KeyPath) -> Result<Self, SigningError> {
+        if path.is_root() {
+            return Ok(self);
+        }
+        let refused = || SigningError::Path(*path);
+        let State::Fresh(key) = &self.state else { return Err(refused()) };
+        let chain_code = Digest(key.core.key_info.chain_code.ok_or_else(refused)?);
+        let public_key = cohold_model::child::public_key(&self.public_key, &chain_code, path);
+        let public_key = public_key.map_err(|_| refused())?;
+        let about =
+            digest_parts("cohold/cggmp24/signing/child/v1", &[&self.about.0, path.to_string().as_bytes()]);
+        let id = digest_parts("cohold/cggmp24/signing/v1", &[&about.0, &self.session.0.0]);
+        let verifier = self.verifier.named(id);
+        Ok(Self { public_key, path: *path, about, verifier, ..self })
     }
 
     fn begin(&mut self, key: EngineKey, rng: &mut impl CryptoRng) -> Result<Outgoing, Fault> {
         let id = self.verifier.id();
         let data = Scalar::<Secp256k1>::from_be_bytes_mod_order(self.digest.0);
         let (me, numbers, mut rng) = (self.me, self.numbers.clone(), engine_rng(rng));
+        let path = self.path;
         let machine = Machine::start(move || {
             wrap_protocol(move |party| async move {
                 // Safe for a digest from elsewhere, as it is fixed before the first message (ePrint 2021/1330).
                 let data = PrehashedDataToSign::from_scalar(data);
-                let run = cggmp24::signing(ExecutionId::new(&id.0), me, &numbers, &key);
-                run.sign(&mut rng, party, &data).await
+                let mut run = cggmp24::signing(ExecutionId::new(&id.0), me, &numbers, &key);
+                if !path.is_root() {
+                    run = run.set_derivation_path(path.steps().iter().copied()).map_err(failed)?;
+                }
+                run.sign(&mut rng, party, &data).await.map_err(failed)
             })
         })?;
         match machine.first()? {
@@ -190,7 +215,7 @@ impl Signing {
     }
 
     /// A check of the result by other code than the engine's: low-s, and the recovery id leads back to the
-    /// account's key.
+    /// account's key, or the child that signs.
     fn checked(&self, signature: &EngineSignature<Secp256k1>) -> Result<RecoverableSignature, Fault> {
         let freeze = || Fault::freeze(Reason::Signature);
         let mut bytes = [0; 64];
@@ -205,6 +230,11 @@ impl Signing {
         let (r, s) = parsed.split_bytes();
         Ok(RecoverableSignature { r: r.into(), s: s.into(), recovery_id: id.to_byte() })
     }
+}
+
+/// An error of the engine, of which only the debug text is read.
+fn failed(error: impl std::fmt::Debug + 'static) -> Box<dyn std::fmt::Debug> {
+    Box::new(error)
 }
 
 impl Protocol for Signing {

@@ -3,7 +3,9 @@
 use cohold_model::account::PARTIES_MAX;
 use cohold_model::canonical::{Digest, HexBytes, digest_parts};
 use cohold_model::charter::KeyBinding;
+use cohold_model::child::{self, ChildError};
 use cohold_model::ids::PartyIndex;
+use cohold_model::path::KeyPath;
 use k256::elliptic_curve::group::{Group as _, GroupEncoding as _};
 use k256::{AffinePoint, CompressedPoint, ProjectivePoint, Scalar};
 
@@ -100,11 +102,15 @@ impl AccountKey {
         self.share_point(party).map(compressed)
     }
 
-    /// The BIP-32 chain code of the root. Derivation is not offered yet; the code is bound so that it
-    /// will need no new ceremony.
+    /// The BIP-32 chain code of the root, bound when the key was made, so that children need no ceremony.
     #[must_use]
     pub fn chain_code(&self) -> Digest {
         self.chain_code
+    }
+
+    /// The public key at `path` below this one, compressed SEC 1.
+    pub fn child(&self, path: &KeyPath) -> Result<[u8; 33], ChildError> {
+        child::public_key(&self.public_key(), &self.chain_code, path)
     }
 
     /// Names this key with these shares, for whatever must not be mixed with another.

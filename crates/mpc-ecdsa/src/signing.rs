@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cohold_model::ids::{PartyIndex, SessionId};
+use cohold_model::{Digest, KeyPath};
 use cohold_mpc::{Evidence, Fault, Inbox, Outgoing, Protocol, Reason, SessionContext, Step};
 use dkls23_secp256k1::Party;
 use dkls23_secp256k1::protocols::signing::{
@@ -30,6 +31,7 @@ use rand_core::CryptoRng;
 
 use crate::auxiliary::Auxiliary;
 use crate::engine::{self, EngineIndex, Stage, engine_index};
+use crate::key::compressed;
 use crate::share::Share;
 use crate::wire::{self, Room};
 
@@ -77,6 +79,9 @@ pub enum SigningError {
     /// No auxiliary data for a signer.
     #[error("nothing is set up with party `{0}`: set the pair up first")]
     Unpaired(PartyIndex),
+    /// No key at the path, or the run has begun.
+    #[error("the run cannot be of the key at `{0}`: take another path")]
+    Path(KeyPath),
 }
 
 /// One run of signing at one party.
@@ -130,6 +135,25 @@ impl Signing {
             message_hash: digest.0,
         };
         Ok(Self { party, data, session: context.session, state: State::Fresh })
+    }
+
+    /// The same run under the key at `path` below the account's, at no cost for the root. The engine's own
+    /// derivation adds the public sum of the path to the share; the key that it comes to must be the one that
+    /// BIP-32 gives below the charter's. Pairs serve all children, as they know of no key.
+    pub fn below(self, path: &KeyPath) -> Result<Self, SigningError> {
+        if path.is_root() {
+            return Ok(self);
+        }
+        let refused = || SigningError::Path(*path);
+        let State::Fresh = self.state else { return Err(refused()) };
+        let child =
+            self.party.derive_from_path(&path.to_string(), |_| String::new()).map_err(|_| refused())?;
+        let root = &self.party.derivation_data;
+        let root = (compressed(&root.pk), Digest(root.chain_code));
+        if cohold_model::child::public_key(&root.0, &root.1, path) != Ok(compressed(&child.pk)) {
+            return Err(refused());
+        }
+        Ok(Self { party: Arc::new(child), ..self })
     }
 
     /// Steps 4 to 6.
@@ -187,7 +211,7 @@ impl Signing {
         if self.verifies(&signature) { Ok(signature) } else { Err(Fault::retry(Reason::Signature)) }
     }
 
-    /// Low-s, and the recovery id leads back to the account's key.
+    /// Low-s, and the recovery id leads back to the account's key, or the child that signs.
     fn verifies(&self, signature: &RecoverableSignature) -> bool {
         let Ok(parsed) = Signature::from_scalars(signature.r, signature.s) else { return false };
         let Some(recovery_id) = RecoveryId::from_byte(signature.recovery_id) else { return false };

@@ -253,6 +253,7 @@ impl Keeper for VaultedKeeper {
             plan: reservation.plan,
             session: reservation.session,
             chain_id: reservation.chain_id,
+            path: reservation.path,
             nonce: reservation.nonce,
             asset: &reservation.asset,
             amount: reservation.amount,

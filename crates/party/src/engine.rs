@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use cohold_model::Engine;
 use cohold_model::ids::PartyIndex;
+use cohold_model::{Engine, KeyPath};
 use cohold_mpc::{Envelope, Fault, PartyKeys, Protocol, Session, SessionContext};
 use cohold_mpc_cggmp::{OnlineSigning, Presignature, SafePrimes};
 use cohold_mpc_ecdsa::{AuxiliarySetup, RecoverableSignature, Share, Signing, SigningDigest};
@@ -179,25 +179,28 @@ impl SigningSession {
         Ok(Self(Signature::Online(Box::new(run))))
     }
 
-    /// A run by `engine`, which the charter in force names; data of another one begins nothing.
+    /// A run by `engine`, which the charter in force names; data of another one begins nothing. It signs the
+    /// digest under the key at the path below the account's.
     pub fn new(
         engine: Engine,
         context: SessionContext,
         (share, auxiliary): (&Share, &Auxiliary),
         banned: &BTreeSet<PartyIndex>,
-        digest: SigningDigest,
+        (digest, path): (SigningDigest, &KeyPath),
         (keys, rng): (&PartyKeys, &mut impl CryptoRng),
     ) -> Result<Self, Refusal> {
         let unavailable = |e: &dyn std::fmt::Display| Refusal::new(Code::Unavailable, e.to_string());
         let run = match (engine, auxiliary) {
             (Engine::Dkls23, Auxiliary::Dkls23(auxiliary)) => {
                 let protocol = Signing::new(&context, share, auxiliary, banned, digest);
+                let protocol = protocol.and_then(|protocol| protocol.below(path));
                 let protocol = protocol.map_err(|e| unavailable(&e))?;
                 let run = Session::new(context, &keys.seal, protocol, rng).map_err(|e| unavailable(&e))?;
                 Signature::Dkls23(Box::new(run))
             }
             (Engine::Cggmp24, Auxiliary::Cggmp24(auxiliary)) => {
                 let protocol = cohold_mpc_cggmp::Signing::new(&context, share, auxiliary, banned, digest);
+                let protocol = protocol.and_then(|protocol| protocol.below(path));
                 let protocol = protocol.map_err(|e| unavailable(&e))?;
                 let run = Session::new(context, &keys.seal, protocol, rng).map_err(|e| unavailable(&e))?;
                 Signature::Cggmp24(Box::new(run))
@@ -268,7 +271,7 @@ impl SigningSession {
         }
     }
 
-    /// The signature, once, verified under the account's key.
+    /// The signature, once, verified under the key that it is by.
     pub fn signature(&mut self) -> Option<RecoverableSignature> {
         match &mut self.0 {
             Signature::Dkls23(run) => run.outcome().map(|outcome| outcome.output),

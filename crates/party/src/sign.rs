@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cohold_model::charter::Charter;
+use cohold_model::child::ChildError;
 use cohold_model::ids::PartyIndex;
-use cohold_model::{Engine, HexBytes, RequestId, SessionId};
+use cohold_model::{Engine, HexBytes, KeyPath, RequestId, SessionId};
 use cohold_mpc::{Envelope, Fault, PartyKeys, SessionContext};
 use cohold_mpc_ecdsa::{Share, SigningDigest};
 use rand_core::CryptoRng;
@@ -20,7 +21,8 @@ pub struct SigningRun {
 }
 
 impl Authorized {
-    /// Starts the session with this party's opened share, by the engine of the charter in force.
+    /// Starts the session with this party's opened share, by the engine of the charter in force, under the
+    /// key at the intent's path.
     pub fn begin(
         self,
         charter: &Charter,
@@ -31,9 +33,10 @@ impl Authorized {
         rng: &mut impl CryptoRng,
     ) -> Result<(SigningRun, Vec<Envelope>), Refusal> {
         let context = context(charter, self.session, self.me, &self.order.signers);
-        let digest = SigningDigest(self.signing_digest);
-        let key = (share, auxiliary);
-        let mut run = SigningSession::new(charter.engine, context, key, banned, digest, (keys, rng))?;
+        let path = &self.order.intent.path;
+        check_child(charter, share, path)?;
+        let (key, wanted) = ((share, auxiliary), (SigningDigest(self.signing_digest), path));
+        let mut run = SigningSession::new(charter.engine, context, key, banned, wanted, (keys, rng))?;
         let unavailable = |fault: Fault| Refusal::new(Code::Unavailable, fault.to_string());
         let envelopes = run.start(rng).map_err(unavailable)?;
         Ok((SigningRun { request: self.order.intent.request, run }, envelopes))
@@ -51,6 +54,21 @@ pub(crate) fn context(
     let peers: BTreeMap<_, _> =
         others.filter_map(|i| charter.terms.party_at(*i).map(|card| (*i, card.seal))).collect();
     SessionContext { account: charter.terms.account, epoch: charter.epoch, session, me, peers }
+}
+
+/// The share derives by the chain code that lies beside it, the world by that of the charter.
+fn check_child(charter: &Charter, share: &Share, path: &KeyPath) -> Result<(), Refusal> {
+    if path.is_root() {
+        return Ok(());
+    }
+    let unavailable = |e: ChildError| Refusal::new(Code::Unavailable, e.to_string());
+    let wanted = charter.key.child(path).map_err(unavailable)?;
+    if share.key().child(path).map_err(unavailable)?.as_slice() == wanted.0.as_slice() {
+        return Ok(());
+    }
+    let message =
+        format!("this party's share derives another key at `{path}` than the charter: its copy is damaged");
+    Err(Refusal::new(Code::Unavailable, message))
 }
 
 impl SigningRun {
@@ -93,7 +111,7 @@ impl SigningRun {
         self.run.resend()
     }
 
-    /// The signature, once: r ‖ s ‖ recovery id, 65 bytes, verified under the account's key.
+    /// The signature, once: r ‖ s ‖ recovery id, 65 bytes, verified under the key that it is by.
     pub fn signature(&mut self) -> Option<HexBytes> {
         let signature = self.run.signature()?;
         let mut bytes = Vec::with_capacity(65);

@@ -11,7 +11,8 @@ use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Approval, Asset, Intent};
 use cohold_model::statement::Allowance;
 use cohold_model::{
-    AccountId, Amount, Digest, Engine, Hashed, PartyName, PresignatureUse, RequestId, SessionId, SigningSet,
+    AccountId, Amount, Digest, Engine, Hashed, KeyPath, PartyName, PresignatureUse, RequestId, SessionId,
+    SigningSet,
 };
 
 use crate::refusal::{Code, Refusal};
@@ -61,7 +62,9 @@ pub struct Reservation {
     pub session: SessionId,
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// The transaction's nonce: one request never gets two.
+    /// From which address of the account. Limits know of none: they count all of them together.
+    pub path: KeyPath,
+    /// The transaction's nonce at that address: one request never gets two.
     pub nonce: u64,
     /// What moves.
     pub asset: Asset,
@@ -153,6 +156,7 @@ impl Reviewed {
             plan: self.plan,
             session: self.session,
             chain_id: self.decoded.chain_id,
+            path: self.order.intent.path,
             nonce: self.decoded.nonce,
             asset: moved(&self.decoded),
             amount: self.decoded.effect.amount(),
@@ -179,10 +183,14 @@ fn presignature(order: &SignOrder, charter: &Charter) -> Result<Option<Presignat
         let message = format!("the account signs by `{}`, which has no presignatures", charter.engine);
         return Err(Refusal::new(Code::Presignature, message));
     }
-    // Written out, so that whoever gives an intent a key other than the account's own meets this line: beside
-    // a presignature such an order is refused (ePrint 2021/1330).
-    let Intent { request: _, account: _, chain_id: _, action: _, requester: _, expires_at: _ } =
+    // Written out, so that whoever gives an intent another key meets this line. A derived key never signs by a
+    // presignature (ePrint 2021/1330, CVE-2025-66017).
+    let Intent { request: _, account: _, chain_id: _, action: _, requester: _, expires_at: _, path } =
         &order.intent;
+    if !path.is_root() {
+        let message = format!("the key at `{path}` signs by no presignature: order it without one");
+        return Err(Refusal::new(Code::Presignature, message));
+    }
     let (account, epoch, signers) = (charter.terms.account, charter.epoch, order.signers.clone());
     Ok(Some(PresignatureUse { set: SigningSet { account, epoch, signers }, index }))
 }

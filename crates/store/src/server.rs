@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("server/002.sql"),
     include_str!("server/003.sql"),
     include_str!("server/004.sql"),
+    include_str!("server/005.sql"),
 ];
 
 /// The database of a coordinator.

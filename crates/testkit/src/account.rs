@@ -7,7 +7,8 @@ use cohold_chain_evm::{Facts, assemble, plan};
 use cohold_model::charter::Charter;
 use cohold_model::intent::{Action, Approval, Asset};
 use cohold_model::{
-    AccountId, Amount, Document as _, HexBytes, Intent, PartyIndex, PartyName, Plan, RequestId, Signed,
+    AccountId, Amount, Document as _, HexBytes, Intent, KeyPath, PartyIndex, PartyName, Plan, RequestId,
+    Signed,
 };
 use cohold_mpc::PartyKeys;
 use cohold_party::wire::SignOrder;
@@ -70,7 +71,9 @@ pub struct Wish {
     pub amount: u128,
     /// On which chain.
     pub chain_id: u64,
-    /// The account's nonce there.
+    /// From which address of the account.
+    pub path: KeyPath,
+    /// That address's nonce there.
     pub nonce: u64,
     /// The base fee there, in wei per gas.
     pub base_fee_per_gas: u128,
@@ -88,6 +91,7 @@ impl Wish {
             to: ALICE.into(),
             amount: COIN / 100,
             chain_id: CHAIN,
+            path: KeyPath::ROOT,
             nonce: 0,
             base_fee_per_gas: 1_000_000_000,
             expires_at: cohold_node::now() + 3600,
@@ -123,6 +127,7 @@ impl Account {
             },
             requester: requester.party.clone(),
             expires_at: wish.expires_at,
+            path: wish.path,
         }
     }
 
@@ -187,11 +192,23 @@ impl Account {
         plan: &Plan,
         signature: &HexBytes,
     ) -> Result<cohold_chain_evm::Signed, AssembleError> {
+        self.assemble_at(plan, signature, &KeyPath::ROOT)
+    }
+
+    /// The same of an address below the account's.
+    pub fn assemble_at(
+        &self,
+        plan: &Plan,
+        signature: &HexBytes,
+        path: &KeyPath,
+    ) -> Result<cohold_chain_evm::Signed, AssembleError> {
         let (r, rest) = signature.0.split_first_chunk().expect("a signature has 65 bytes");
         let (s, last) = rest.split_first_chunk().expect("a signature has 65 bytes");
         let &[recovery_id] = last else { panic!("a signature has 65 bytes, not {}", signature.0.len()) };
         let raw = RawSignature { r: *r, s: *s, recovery_id };
-        assemble(&plan.payload.0, &raw, &self.charter.document.key.public_key.0)
+        let key =
+            self.charter.document.key.child(path).expect("there is a key at every path but one in 2^127");
+        assemble(&plan.payload.0, &raw, &key.0)
     }
 }
 

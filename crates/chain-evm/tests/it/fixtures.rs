@@ -21,6 +21,7 @@ pub(crate) fn intent(asset: Asset, to: &str, amount: Amount) -> Intent {
         action: Action::Transfer { asset, to: to.into(), amount },
         requester: "device".parse().unwrap(),
         expires_at: 2_000_000_000,
+        path: Default::default(),
     }
 }
 

@@ -35,6 +35,7 @@ fn intent(asset: Asset, amount: u128) -> Intent {
         action: Action::Transfer { asset, to: RECEIVER.into(), amount: amount.into() },
         requester: "device".parse().unwrap(),
         expires_at: u64::MAX,
+        path: Default::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use cohold_model::AccountId;
+use cohold_model::{AccountId, KeyPath};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ExitCommand {
@@ -51,10 +51,13 @@ pub(crate) struct ExitSignArgs {
     /// How many decimals that token has: a block explorer tells.
     #[arg(long, requires = "token")]
     pub(crate) decimals: Option<u8>,
+    /// From which address of the account: a path, as of `cohold address --path`.
+    #[arg(long, default_value_t = KeyPath::ROOT)]
+    pub(crate) path: KeyPath,
     /// EIP-155 chain id.
     #[arg(long, value_name = "ID")]
     pub(crate) chain: u64,
-    /// How many transactions the account has sent: a block explorer tells.
+    /// How many transactions that address has sent: a block explorer tells.
     #[arg(long)]
     pub(crate) nonce: u64,
     /// The most that a unit of gas may cost, tip included, in gwei.

@@ -466,10 +466,11 @@ impl<'a> Liar<'a> {
                 peers: peers.collect(),
             };
             let digest = SigningDigest(signing_digest(&order.plan.payload.0));
+            let wanted = (digest, &order.intent.path);
             // What cannot even be begun is not played; the order is given all the same.
             let (engine, mut rng, nobody) = (self.charter.engine, cohold_node::rng(), BTreeSet::new());
             let (own, draw) = ((&*key.share, &key.auxiliary), (&**keys, &mut rng));
-            if let Ok(run) = SigningSession::new(engine, context, own, &nobody, digest, draw) {
+            if let Ok(run) = SigningSession::new(engine, context, own, &nobody, wanted, draw) {
                 runs.insert(*index, run);
             }
         }

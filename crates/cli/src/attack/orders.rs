@@ -6,7 +6,9 @@ use cohold_chain_io::Chain;
 use cohold_model::charter::Charter;
 use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Action, Approval, Asset};
-use cohold_model::{Amount, Document as _, IdentitySecret, Intent, PartyName, Plan, RequestId, Signed};
+use cohold_model::{
+    Amount, Document as _, IdentitySecret, Intent, KeyPath, PartyName, Plan, RequestId, Signed,
+};
 use cohold_party::wire::SignOrder;
 use cohold_store::server::RequestRow;
 
@@ -110,6 +112,7 @@ pub(crate) fn intent(charter: &Charter, chain_id: u64, requester: &PartyName, wi
         action: Action::Transfer { asset, to: to.to_string(), amount },
         requester: requester.clone(),
         expires_at: cohold_node::now() + VALID_SECONDS,
+        path: KeyPath::ROOT,
     }
 }
 

@@ -8,7 +8,7 @@ use cohold_chain_evm::{Address, assemble, decode, plan, signing_digest};
 use cohold_chain_io::{Broadcast, Chain};
 use cohold_model::charter::Charter;
 use cohold_model::intent::{Action, Asset};
-use cohold_model::{Amount, Digest, HexBytes, SessionId};
+use cohold_model::{Amount, Digest, HexBytes, KeyPath, SessionId};
 use cohold_mpc::SessionContext;
 use cohold_mpc_ecdsa::{RecoverableSignature, SigningDigest};
 use cohold_party::engine::SigningSession;
@@ -38,7 +38,8 @@ pub(crate) async fn everything(
     let locals: Vec<_> = stolen.iter().take(threshold).map(|party| party.local()).collect();
     let digest = SigningDigest(signing_digest(&theft.plan.payload.0));
     let (account, epoch, session) = (charter.terms.account, charter.epoch, new_session()?);
-    let signing = tokio::task::spawn_blocking(move || quorum::sign(account, epoch, &locals, session, digest));
+    let wanted = (digest, KeyPath::ROOT);
+    let signing = tokio::task::spawn_blocking(move || quorum::sign(account, epoch, &locals, session, wanted));
     let RecoverableSignature { r, s, recovery_id } = signing.await??;
     let signature = RawSignature { r, s, recovery_id };
     let signed = assemble(&theft.plan.payload.0, &signature, &charter.key.public_key.0)?;
@@ -119,7 +120,8 @@ fn refused_by_engine(charter: &Charter, alone: &Stolen) -> anyhow::Result<String
     let nobody = std::collections::BTreeSet::new();
     let (own, mut rng) = ((&*alone.share, &key.auxiliary), cohold_node::rng());
     let draw = (&*alone.keys, &mut rng);
-    match SigningSession::new(charter.engine, context, own, &nobody, SigningDigest([7; 32]), draw) {
+    let wanted = (SigningDigest([7; 32]), &KeyPath::ROOT);
+    match SigningSession::new(charter.engine, context, own, &nobody, wanted, draw) {
         Err(refusal) => Ok(refusal.message),
         Ok(_) => anyhow::bail!("the engine begins to sign with one share"),
     }

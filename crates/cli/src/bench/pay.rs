@@ -14,7 +14,7 @@ use cohold_model::ids::PartyIndex;
 use cohold_model::intent::{Action, Asset};
 use cohold_model::receipt::Status;
 use cohold_model::{
-    AccountId, Amount, Document as _, Hashed, Intent, PartyName, RequestId, Resharing, Signed,
+    AccountId, Amount, Document as _, Hashed, Intent, KeyPath, PartyName, RequestId, Resharing, Signed,
 };
 use cohold_node::Runtime;
 
@@ -177,6 +177,7 @@ impl Payer {
             },
             requester: DEVICE.parse()?,
             expires_at: cohold_node::now() + 600,
+            path: KeyPath::ROOT,
         };
         let view = self.client.request_create(&RequestCreate { intent: intent.clone() }).await?;
         check_plan(&intent, &view.plan, &self.device.rules)?;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use cohold_chain_evm::assemble::RawSignature;
 use cohold_chain_evm::{message_digest, message_signature, message_signer};
-use cohold_model::HexBytes;
+use cohold_model::{HexBytes, KeyPath};
 use cohold_mpc_ecdsa::{RecoverableSignature, SigningDigest};
 use serde_json::json;
 
@@ -22,7 +22,7 @@ pub(crate) async fn run(output: Output, home: &Home, args: &SharesArgs) -> anyho
     output.progress("signing with them …");
     let message = format!("Cohold exit drill of account {account} at {now} seconds since 1970");
     let RecoverableSignature { r, s, recovery_id } =
-        quorum.sign(SigningDigest(message_digest(&message))).await?;
+        quorum.sign(SigningDigest(message_digest(&message)), KeyPath::ROOT).await?;
     let signature = RawSignature { r, s, recovery_id };
     let found = message_signer(&message, &signature)?;
     anyhow::ensure!(found == address, "the shares sign for {found}, not for {address}");

@@ -27,7 +27,8 @@ pub(crate) fn run(output: Output, home: &Home, args: &ExportArgs) -> anyhow::Res
         Some(said) => said.clone(),
         None => typed(&format!(
             "This puts the private key of {address} together in one place. Whoever reads it there, now or\n\
-             ever, can move everything, and no limit, co-signer or resharing stops them. To go on, type the\n\
+             ever, can move everything, there and at every address below it (`cohold address --path`), and\n\
+             no limit, co-signer or resharing stops them. To go on, type the\n\
              address: "
         ))?,
     };

@@ -26,20 +26,23 @@ pub(crate) async fn run(output: Output, home: &Home, args: &ExitSignArgs) -> any
     let decoded = decode(&payload).map_err(|error| usage("bad-payment", error.to_string()))?;
     let effects = describe(&decoded, &book).to_string();
     let quorum = Quorum::gather(output, home, &args.shares)?;
-    let (account, address, key, signers) =
-        (quorum.account, quorum.address, quorum.key.public_key(), quorum.indices());
-    let question = format!("{effects}, from {address}, as its transaction number {}?", decoded.nonce);
+    let (account, path, signers) = (quorum.account, args.path, quorum.indices());
+    let key = quorum.key.child(&path).map_err(|error| usage("bad-path", error.to_string()))?;
+    let address = Address::of_public_key(&key)?;
+    let at = if path.is_root() { String::new() } else { format!(" ({path})") };
+    let question = format!("{effects}, from {address}{at}, as its transaction number {}?", decoded.nonce);
     if !args.yes && !confirm(&question)? {
         return Err(Failure::error(Exit::Failed, "not-confirmed", "not confirmed; nothing was signed"));
     }
     output.progress("signing …");
     let digest = SigningDigest(signing_digest(&payload));
-    let RecoverableSignature { r, s, recovery_id } = quorum.sign(digest).await?;
+    let RecoverableSignature { r, s, recovery_id } = quorum.sign(digest, path).await?;
     let signed = assemble(&payload, &RawSignature { r, s, recovery_id }, &key)?;
     let (raw, hash) = (HexBytes(signed.raw), HexBytes(signed.hash.to_vec()));
     let value = json!({
         "account": account,
         "address": address.to_string(),
+        "path": path,
         "chain_id": decoded.chain_id,
         "nonce": decoded.nonce,
         "effects": effects,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cohold_chain_evm::Address;
 use cohold_model::ids::PartyIndex;
-use cohold_model::{AccountId, Epoch, RequestId, SessionId};
+use cohold_model::{AccountId, Epoch, KeyPath, RequestId, SessionId};
 use cohold_mpc_ecdsa::{AccountKey, RecoverableSignature, SigningDigest};
 use cohold_node::Keeper as _;
 
@@ -93,12 +93,16 @@ impl Quorum {
         self.locals.iter().map(|local| local.index).collect()
     }
 
-    /// A signature by these shares, without putting the key together.
-    pub(crate) async fn sign(self, digest: SigningDigest) -> anyhow::Result<RecoverableSignature> {
+    /// A signature by these shares under the key at a path, without putting the key together.
+    pub(crate) async fn sign(
+        self,
+        digest: SigningDigest,
+        path: KeyPath,
+    ) -> anyhow::Result<RecoverableSignature> {
         let once = RequestId::random(&mut cohold_node::rng());
         let session = cohold_model::canonical::digest("cohold/session/exit/v1", &(self.account, once));
         let Self { account, epoch, locals, .. } = self;
-        let signing = move || quorum::sign(account, epoch, &locals, SessionId(session), digest);
+        let signing = move || quorum::sign(account, epoch, &locals, SessionId(session), (digest, path));
         tokio::task::spawn_blocking(signing).await?
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::chain::new_address;
+use crate::chain::{CENT, new_address};
 use crate::process::{Cli, Ran, until};
 use crate::world::{Account, World};
 
@@ -40,6 +40,19 @@ fn assert_signs_by(world: &World, account: &Account, epoch: u32, engine: &str) {
     assert_eq!((&shown["engine"], &shown["epoch"]), (&json!(engine), &json!(epoch)), "{shown}");
     assert_eq!(shown["address"], json!(account.address));
     world.assert_spendable(account);
+    assert_child_signs(world, account);
+}
+
+/// An address below the account's pays as well, the same one under either engine.
+fn assert_child_signs(world: &World, account: &Account) {
+    let child = world.device(["address", &account.id, "--path", "m/0/5"]).run().done();
+    let child = child["address"].as_str().unwrap();
+    world.chain.set_balance(child, 100 * CENT);
+    let (to, nonce) = (new_address(), world.chain.nonce(child));
+    let send = ["send", &account.id, "--from-path", "m/0/5", "--to", &to, "--amount", "0.01", "--yes"];
+    let paid = world.device(send).run().done();
+    assert!(world.chain.is_mined(paid["transaction_hash"].as_str().unwrap()), "{paid}");
+    assert_eq!((world.chain.balance(&to), world.chain.nonce(child)), (CENT, nonce + 1), "{paid}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod certificate;
 mod chain;
 mod change;
 mod checker;
+mod children;
 mod crash;
 mod custody;
 mod demo;

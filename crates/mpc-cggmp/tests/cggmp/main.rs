@@ -1,6 +1,7 @@
 //! The second engine through the public interface: honest runs beside the first engine, stored forms, and
 //! attacks.
 
+mod children;
 #[path = "../../../mpc/tests/support/corrupt.rs"]
 mod corrupt;
 mod honest;

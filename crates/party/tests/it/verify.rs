@@ -75,6 +75,7 @@ fn order() -> SignOrder {
         },
         requester: name(3),
         expires_at: EXPIRES,
+        path: "m/0/5".parse().unwrap(),
     };
     let facts = Facts {
         chain_id: 31_337,

@@ -218,6 +218,7 @@ impl Family {
             action: Action::Transfer { asset: Asset::Native, to: RECEIVER.into(), amount: amount.into() },
             requester: "device".parse().unwrap(),
             expires_at: now() + 3600,
+            path: Default::default(),
         }
     }
 

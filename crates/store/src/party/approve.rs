@@ -2,10 +2,10 @@
 //! need not meet, no signer can see to that; whoever approves can.
 
 use cohold_model::intent::Action;
-use cohold_model::{AccountId, Digest, RequestId};
+use cohold_model::{AccountId, Digest, KeyPath, RequestId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::reserve::VOID;
+use super::reserve::{self, VOID};
 use super::{PartyStore, column};
 use crate::crash_point;
 use crate::database::{Fail, StoreError, from_text, seconds, to_text};
@@ -23,7 +23,9 @@ pub struct Approving<'a> {
     pub plan: Digest,
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// The transaction's nonce.
+    /// From which address of the account.
+    pub path: KeyPath,
+    /// The transaction's nonce at that address.
     pub nonce: u64,
 }
 
@@ -42,7 +44,7 @@ pub enum ApproveError {
         request: RequestId,
         /// The chain of the first plan.
         chain_id: String,
-        /// The nonce of the first plan.
+        /// The nonce of the first plan, and of which address unless it is the account's own.
         nonce: String,
     },
     /// Approved before, for something else.
@@ -69,7 +71,7 @@ impl PartyStore {
                     approving.account.to_string(),
                     approving.request.to_string(),
                     approving.chain_id.to_string(),
-                    approving.nonce.to_string(),
+                    reserve::place(approving.path, approving.nonce),
                     to_text::<_, ApproveError>("approvals", approving.action)?,
                     column(&approving.plan),
                     seconds(now),
@@ -122,7 +124,8 @@ fn check_approved(tx: &Connection, approving: &Approving<'_>) -> Result<(), Fail
 }
 
 fn check_place(approving: &Approving<'_>, chain_id: String, nonce: String) -> Result<(), Fail<ApproveError>> {
-    if chain_id == approving.chain_id.to_string() && nonce == approving.nonce.to_string() {
+    if chain_id == approving.chain_id.to_string() && nonce == reserve::place(approving.path, approving.nonce)
+    {
         return Ok(());
     }
     Err(Fail::Refused(ApproveError::Nonce { request: approving.request, chain_id, nonce }))

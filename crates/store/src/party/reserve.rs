@@ -3,7 +3,7 @@
 
 use cohold_model::ids::SessionId;
 use cohold_model::intent::Asset;
-use cohold_model::{AccountId, Amount, Digest, PresignatureIndex, PresignatureUse, RequestId};
+use cohold_model::{AccountId, Amount, Digest, KeyPath, PresignatureIndex, PresignatureUse, RequestId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::approve::approved_place;
@@ -25,7 +25,9 @@ pub struct Spending<'a> {
     pub session: SessionId,
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// The transaction's nonce.
+    /// From which address of the account.
+    pub path: KeyPath,
+    /// The transaction's nonce at that address.
     pub nonce: u64,
     /// What moves.
     pub asset: &'a Asset,
@@ -71,7 +73,7 @@ pub enum ReserveError {
         request: RequestId,
         /// The chain of the first plan.
         chain_id: String,
-        /// The nonce of the first plan.
+        /// The nonce of the first plan, and of which address unless it is the account's own.
         nonce: String,
     },
     /// The limit of the day does not allow it.
@@ -134,6 +136,12 @@ impl PartyStore {
         crash_point!("party.void.after");
         Ok(voided)
     }
+}
+
+/// How the place of a payment among those of its account is kept: its nonce, and of which address unless it
+/// is the account's own. Two addresses have the same nonces, and both payments could be mined.
+pub(super) fn place(path: KeyPath, nonce: u64) -> String {
+    if path.is_root() { nonce.to_string() } else { format!("{nonce} of {path}") }
 }
 
 /// Chain, nonce and asset of a request that is void: none that a payment has.
@@ -202,7 +210,7 @@ fn check_approved(tx: &Connection, spending: &Spending<'_>) -> Result<(), Fail<R
     let Some((chain_id, nonce)) = approved_place(tx, spending.account, spending.request)? else {
         return Ok(());
     };
-    if chain_id == spending.chain_id.to_string() && nonce == spending.nonce.to_string() {
+    if chain_id == spending.chain_id.to_string() && nonce == place(spending.path, spending.nonce) {
         return Ok(());
     }
     Err(Fail::Refused(ReserveError::Nonce { request: spending.request, chain_id, nonce }))
@@ -211,7 +219,7 @@ fn check_approved(tx: &Connection, spending: &Spending<'_>) -> Result<(), Fail<R
 /// The same request again must be for the same nonce and asset, as when fees are raised.
 fn check_same(spending: &Spending<'_>, bucket: &Bucket, earlier: &Earlier) -> Result<(), Fail<ReserveError>> {
     let same = earlier.chain_id == bucket.chain_id
-        && earlier.nonce == spending.nonce.to_string()
+        && earlier.nonce == place(spending.path, spending.nonce)
         && earlier.asset == bucket.asset;
     if same {
         return Ok(());
@@ -271,7 +279,7 @@ fn put(
         entry.bucket.account,
         column(&spending.plan),
         entry.bucket.chain_id,
-        spending.nonce.to_string(),
+        place(spending.path, spending.nonce),
         entry.bucket.asset,
         amount.to_string(),
         at,

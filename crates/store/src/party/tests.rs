@@ -4,7 +4,7 @@ use std::sync::Arc;
 use cohold_model::account::{Card, PartyKind, Role, Template, Terms, keygen_session};
 use cohold_model::charter::KeyBinding;
 use cohold_model::intent::{Action, Asset};
-use cohold_model::{Amount, HexBytes, IdentitySecret, RequestId};
+use cohold_model::{Amount, HexBytes, IdentitySecret, KeyPath, RequestId};
 
 use super::*;
 
@@ -71,6 +71,7 @@ pub(super) fn spending(n: u32, session: u32, amount: u128, per_day: u128) -> Res
         plan: Digest([1; 32]),
         session: SessionId(Digest(bytes)),
         chain_id: 1,
+        path: KeyPath::ROOT,
         nonce: 7,
         asset: &Asset::Native,
         amount: Amount::from(amount),
@@ -79,6 +80,28 @@ pub(super) fn spending(n: u32, session: u32, amount: u128, per_day: u128) -> Res
         fees_per_day: None,
         presignature: None,
     })
+}
+
+#[test]
+fn one_limit_counts_all_addresses_of_an_account() -> Result {
+    let folder = tempfile::tempdir()?;
+    let store = PartyStore::open(&folder.path().join("party.sqlite"))?;
+    let at = |text: &str| text.parse::<KeyPath>();
+    let pay = |n: u32, session: u32, path: KeyPath, amount: u128| -> Result<_> {
+        Ok(store.reserve(&Spending { path, ..spending(n, session, amount, 100)? }, 1_000))
+    };
+    assert_eq!(pay(1, 1, KeyPath::ROOT, 40)??, Reserved::New);
+    assert_eq!(pay(2, 2, at("m/0/5")?, 40)??, Reserved::New);
+    let above = pay(3, 3, at("m/0/6")?, 21)?;
+    assert!(matches!(above, Err(ReserveError::Limit { .. })), "{above:?}");
+    // The same request at another address is not the same payment.
+    for (session, path) in [(4, at("m/0/6")?), (5, KeyPath::ROOT)] {
+        let moved = pay(2, session, path, 40)?;
+        assert!(matches!(moved, Err(ReserveError::Nonce { .. })), "{moved:?}");
+    }
+    assert_eq!(pay(2, 6, at("m/0/5")?, 40)??, Reserved::Again);
+    assert_eq!(pay(3, 7, at("m/0/6")?, 20)??, Reserved::New);
+    Ok(())
 }
 
 #[test]
@@ -318,7 +341,15 @@ fn a_request_is_approved_for_one_wish_and_one_nonce_for_ever() -> Result {
     let (wish, other) = (pay(5), pay(6));
     let approving = |n: u32, plan: u8, nonce: u64| -> Result<Approving<'_>> {
         let plan = Digest([plan; 32]);
-        Ok(Approving { account: account(1)?, request: request(n)?, action: &wish, plan, chain_id: 1, nonce })
+        Ok(Approving {
+            account: account(1)?,
+            request: request(n)?,
+            action: &wish,
+            plan,
+            chain_id: 1,
+            path: KeyPath::ROOT,
+            nonce,
+        })
     };
     assert!(!store.approval_exists(account(1)?, request(1)?)?);
     store.approval_note(&approving(1, 1, 7)?, 100)?;
@@ -333,14 +364,23 @@ fn a_request_is_approved_for_one_wish_and_one_nonce_for_ever() -> Result {
         let refused = store.approval_note(&second, 100);
         assert!(matches!(refused, Err(ApproveError::Nonce { .. })), "{refused:?}");
     }
+    // Nor the same nonce of another address: both could be mined.
+    let below: KeyPath = "m/0/5".parse()?;
+    let refused = store.approval_note(&Approving { path: below, ..approving(1, 3, 7)? }, 100);
+    assert!(matches!(refused, Err(ApproveError::Nonce { .. })), "{refused:?}");
     let refused = store.approval_note(&Approving { action: &other, ..approving(1, 4, 7)? }, 100);
     assert!(matches!(refused, Err(ApproveError::Wish(_))), "{refused:?}");
+    store.approval_note(&Approving { path: below, ..approving(3, 1, 7)? }, 100)?;
+    let refused = store.approval_note(&approving(3, 1, 7)?, 100).unwrap_err().to_string();
+    assert!(refused.contains("nonce 7 of m/0/5 on chain 1"), "{refused}");
     // Other requests and other accounts have their own.
     store.approval_note(&approving(2, 1, 8)?, 100)?;
     store.approval_note(&Approving { account: account(2)?, ..approving(1, 1, 9)? }, 100)?;
 
     // What was approved with one nonce is not signed with another, whoever else approved that.
     let signed = store.reserve(&Spending { nonce: 8, ..spending(1, 1, 5, 10)? }, 100);
+    assert!(matches!(signed, Err(ReserveError::Nonce { .. })), "{signed:?}");
+    let signed = store.reserve(&Spending { path: below, ..spending(1, 3, 5, 10)? }, 100);
     assert!(matches!(signed, Err(ReserveError::Nonce { .. })), "{signed:?}");
     assert_eq!(store.reserve(&spending(1, 2, 5, 10)?, 100)?, Reserved::New);
     Ok(())
@@ -353,7 +393,15 @@ fn what_was_signed_or_given_up_is_not_approved_anew() -> Result {
     let wish = pay(5);
     let approving = |n: u32, nonce: u64| -> Result<Approving<'_>> {
         let plan = Digest([1; 32]);
-        Ok(Approving { account: account(1)?, request: request(n)?, action: &wish, plan, chain_id: 1, nonce })
+        Ok(Approving {
+            account: account(1)?,
+            request: request(n)?,
+            action: &wish,
+            plan,
+            chain_id: 1,
+            path: KeyPath::ROOT,
+            nonce,
+        })
     };
     store.reserve(&spending(1, 1, 5, 10)?, 100)?;
     assert!(store.approval_exists(account(1)?, request(1)?)?);

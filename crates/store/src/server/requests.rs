@@ -1,7 +1,7 @@
 //! Requests and their nonces.
 //!
 //! A plan gets its nonce in the transaction that stores it, and keeps it for ever: the lowest one, from
-//! the chain's own count upwards, that no other request holds. Approved requests hold theirs until the
+//! the chain's own count upwards, that no other request from the same address holds. Approved requests hold theirs until the
 //! chain has settled them, pending ones for some seconds only, so that an abandoned request blocks no
 //! other; if two come to share a nonce, the first approval takes it, and the other must be asked for
 //! anew. What was refused or expired without a signature gives its nonce back.
@@ -29,7 +29,7 @@ pub struct RequestRow {
     pub intent: Intent,
     /// The bytes that would do it.
     pub plan: Plan,
-    /// The account's nonce in the plan.
+    /// The nonce in the plan, of the address that pays.
     pub nonce: u64,
     /// Who approved.
     pub approvals: Vec<Signed<Approval>>,
@@ -94,7 +94,7 @@ pub enum Turn {
 
 impl ServerStore {
     /// Stores an intent with the plan that `plan` makes for its nonce, in one transaction.
-    /// `chain_nonce` is how many transactions of the account the chain knows; the nonce is kept from
+    /// `chain_nonce` is how many transactions of the paying address the chain knows; the nonce is kept from
     /// other requests for `hold_seconds` without an approval.
     pub fn request_insert<E: From<StoreError>>(
         &self,
@@ -292,14 +292,15 @@ fn nonce_free<E: From<StoreError>>(
 ) -> Result<u64, Fail<E>> {
     let held = all(
         tx,
-        "SELECT DISTINCT nonce FROM requests WHERE account = ?1 AND chain_id = ?2 AND nonce >= ?3
+        "SELECT DISTINCT nonce FROM requests WHERE account = ?1 AND path = ?5 AND chain_id = ?2 AND nonce >= ?3
            AND (status NOT IN ('pending', 'refused', 'expired')
                 OR (status = 'pending' AND held_until > ?4)) ORDER BY nonce",
         params![
             intent.account.to_string(),
             intent.chain_id.to_string(),
             integer("requests", chain_nonce)?,
-            seconds(now)
+            seconds(now),
+            intent.path.to_string()
         ],
         |row| number(row, "requests", "nonce"),
     )?;
@@ -314,7 +315,7 @@ fn turn<E: From<StoreError>>(tx: &Connection, request: RequestId, now: u64) -> R
     let sql = "SELECT r.nonce - r.chain_nonce AS own, o.nonce - r.chain_nonce AS other,
                       o.status <> 'pending' AS used, o.held_until > ?2 AS held
                FROM requests r LEFT JOIN requests o
-                 ON o.account = r.account AND o.chain_id = r.chain_id
+                 ON o.account = r.account AND o.path = r.path AND o.chain_id = r.chain_id
                     AND o.nonce BETWEEN r.chain_nonce AND r.nonce
                     AND o.request <> r.request AND o.status NOT IN ('refused', 'expired')
                WHERE r.request = ?1";
@@ -361,8 +362,8 @@ fn insert<E: From<StoreError>>(tx: &Connection, planned: &Planned<'_>) -> Result
     change(
         tx,
         "INSERT INTO requests (request, account, chain_id, nonce, chain_nonce, intent, plan, held_until,
-                               expires_at, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
+                               expires_at, created_at, updated_at, path)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11)",
         params![
             intent.request.to_string(),
             intent.account.to_string(),
@@ -373,7 +374,8 @@ fn insert<E: From<StoreError>>(tx: &Connection, planned: &Planned<'_>) -> Result
             to_text("requests", planned.plan)?,
             seconds(planned.held_until),
             seconds(intent.expires_at),
-            seconds(planned.now)
+            seconds(planned.now),
+            intent.path.to_string()
         ],
     )?;
     Ok(())

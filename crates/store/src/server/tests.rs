@@ -7,7 +7,7 @@ use cohold_model::intent::{Action, Approval, Asset, Intent, Plan};
 use cohold_model::receipt::Status;
 use cohold_model::statement::{Sealing, Statement};
 use cohold_model::{
-    AccountId, Amount, Charter, Digest, Document as _, Epoch, HexBytes, IdentitySecret, PartyIndex,
+    AccountId, Amount, Charter, Digest, Document as _, Epoch, HexBytes, IdentitySecret, KeyPath, PartyIndex,
     PartyName, RequestId, Signed,
 };
 
@@ -81,6 +81,7 @@ fn intent(n: u32) -> Result<Intent> {
         action,
         requester: "device".parse()?,
         expires_at: 1_000,
+        path: KeyPath::ROOT,
     })
 }
 
@@ -210,6 +211,34 @@ fn a_request_is_stored_once_and_another_body_is_noticed() -> Result {
     let failed = store.request_insert(&intent(2)?, 9, HOLD_SECONDS, 20, |_| Err(PlanError::None));
     assert!(matches!(failed, Err(PlanError::None)));
     assert!(store.request_show(request(2)?)?.is_none(), "without a plan nothing is stored");
+    Ok(())
+}
+
+#[test]
+fn each_address_of_an_account_has_its_own_nonces() -> Result {
+    let (_folder, store) = store()?;
+    let submit = |n: u32, path: &str| -> Result<u64> {
+        let intent = Intent { path: path.parse()?, ..intent(n)? };
+        let planned = |nonce| Ok::<_, PlanError>(plan(&intent, nonce));
+        match store.request_insert(&intent, 7, HOLD_SECONDS, 1, planned)? {
+            Submission::New(row) => Ok(row.nonce),
+            other => Err(format!("{other:?}").into()),
+        }
+    };
+    let nonces =
+        [(1, "m"), (2, "m/0/5"), (3, "m/0/6"), (4, "m/0/5"), (5, "m")].map(|(n, path)| submit(n, path));
+    assert_eq!(nonces.into_iter().collect::<Result<Vec<_>>>()?, [7, 7, 7, 8, 8]);
+    // Nor do they wait for each other.
+    for n in [2, 1, 4, 3, 5] {
+        assert!(
+            matches!(approve(&store, n)?, ApproveOutcome::Approved(row) if row.attempt == 1),
+            "request {n}"
+        );
+    }
+    // The same id for another address is another wish.
+    let moved = Intent { path: "m/0/5".parse()?, ..intent(1)? };
+    let moved = store.request_insert(&moved, 7, HOLD_SECONDS, 20, |_| Err(PlanError::None))?;
+    assert_eq!(moved, Submission::Other);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod bans;
 mod charters;
+mod children;
 mod engines;
 mod epochs;
 mod expect;

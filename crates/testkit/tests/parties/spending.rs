@@ -90,10 +90,10 @@ fn a_request_is_not_paid_by_two_quorums_that_do_not_meet() {
     let note = |wish: &Wish| {
         let (intent, plan) = (account.intent(wish), account.plan(wish));
         let (account, request, now) = (account.id(), wish.request, cohold_node::now());
-        let (chain_id, nonce) = (wish.chain_id, wish.nonce);
+        let (chain_id, path, nonce) = (wish.chain_id, wish.path, wish.nonce);
         let action = &intent.action;
-        store
-            .approval_note(&Approving { account, request, action, plan: plan.digest(), chain_id, nonce }, now)
+        let plan = plan.digest();
+        store.approval_note(&Approving { account, request, action, plan, chain_id, path, nonce }, now)
     };
     note(&first).unwrap();
     check(&cluster, &account.order(&first, cluster.party(1), &[2, 3], 1), None);
