@@ -12,6 +12,7 @@ mod custody;
 mod demo;
 mod dev;
 mod engine;
+mod evidence;
 mod exit;
 mod fleet;
 mod full_disk;
