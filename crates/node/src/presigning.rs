@@ -80,6 +80,7 @@ impl Runtime {
             let free = party.keeper.presign_begin(presignable.set(), session, crate::now())?;
             Ok((presignable, kept, key, making, after.map_or(free, |after| after.max(free))))
         };
+        self.peers_asked(account).await;
         let (presignable, kept, key, making, free) = blocking(ready).await?;
         let post = self.post(&kept.charter.terms);
         let keys = Arc::clone(&self.keys);
