@@ -8,8 +8,8 @@ use cohold_model::account::{Card, PartyKind, Role, Template, Terms};
 use cohold_model::charter::Charter;
 use cohold_model::intent::{Action, Approval, Asset};
 use cohold_model::{
-    Amount, Digest, Document as _, Hashed, IdentitySecret, Intent, PartyIndex, PartyName, PresignatureIndex,
-    Signed,
+    Amount, Digest, Document as _, Engine, Hashed, IdentitySecret, Intent, PartyIndex, PartyName,
+    PresignatureIndex, Signed,
 };
 use cohold_party::refusal::Code;
 use cohold_party::verify::{ATTEMPTS_MAX, HORIZON_SECONDS_MAX, Reviewed, Standing, review};
@@ -63,7 +63,10 @@ fn charter() -> Charter {
 }
 
 fn order() -> SignOrder {
-    let charter = charter();
+    order_under(&charter(), "m/0/5")
+}
+
+fn order_under(charter: &Charter, path: &str) -> SignOrder {
     let intent = Intent {
         request: "req_00000000000000000000000000000001".parse().unwrap(),
         account: charter.terms.account,
@@ -75,7 +78,7 @@ fn order() -> SignOrder {
         },
         requester: name(3),
         expires_at: EXPIRES,
-        path: "m/0/5".parse().unwrap(),
+        path: path.parse().unwrap(),
     };
     let facts = Facts {
         chain_id: 31_337,
@@ -106,7 +109,17 @@ fn order() -> SignOrder {
 }
 
 fn reviewed_at(order: SignOrder, me: u8, banned: &[u8], now: u64) -> Result<Reviewed, Refusal> {
-    let (charter, me) = (Hashed::new(charter()), name(me));
+    reviewed_under(charter(), order, me, banned, now)
+}
+
+fn reviewed_under(
+    charter: Charter,
+    order: SignOrder,
+    me: u8,
+    banned: &[u8],
+    now: u64,
+) -> Result<Reviewed, Refusal> {
+    let (charter, me) = (Hashed::new(charter), name(me));
     let banned = banned.iter().map(|i| index(*i)).collect();
     let standing = Standing { charter: &charter, me: &me, banned: &banned };
     review(order, standing, &Rules::parse(RULES).unwrap(), now)
@@ -210,6 +223,21 @@ fn signers_are_the_threshold_of_parties_in_order() {
     {
         assert_eq!(code(SignOrder { attempt, ..order() }, 1, &[], NOW), expected, "attempt {attempt}");
     }
+}
+
+#[test]
+fn row_17_no_presignature_signs_under_a_derived_key() {
+    let charter = Charter { engine: Engine::Cggmp24, ..charter() };
+    let named = |path: &str, presignature| {
+        let order = SignOrder { presignature, ..order_under(&charter, path) };
+        reviewed_under(charter.clone(), order, 1, &[], NOW)
+    };
+    let first = Some(PresignatureIndex::FIRST);
+    assert_eq!(named("m", first).unwrap().presignature().map(|used| used.index), first);
+    let refused = named("m/0/5", first).unwrap_err();
+    assert_eq!(refused.code, Code::Presignature);
+    assert!(refused.message.contains("`m/0/5`"), "{}", refused.message);
+    assert!(named("m/0/5", None).unwrap().presignature().is_none());
 }
 
 #[test]
