@@ -173,7 +173,7 @@ fn device_cases(world: &World) -> Vec<Value> {
 
 fn guardian_cases(world: &World) -> Vec<Value> {
     let node = world.path("guardian/node.toml");
-    let listed = world.device(["evidence", "list", "--node"]).arg(node).run().done();
+    let listed = world.device(["evidence", "list"]).arg("--node").arg(node).run().done();
     listed["cases"].as_array().unwrap().clone()
 }
 
@@ -220,7 +220,7 @@ fn a_cheat_is_banned_told_and_remembered() {
     let file = world.path("case.json");
     let name = &case["case"].as_str().unwrap()[..12];
     let node = world.path("guardian/node.toml");
-    world.device(["evidence", "export", name, "--out"]).arg(&file).arg("--node").arg(node).run().done();
+    world.device(["evidence", "export", name]).arg("--out").arg(&file).arg("--node").arg(node).run().done();
     let check = |file: &Path| Cli::offline(["evidence", "check", "--json"]).arg(file).run();
     let accused = check(&file);
     assert_eq!((accused.status.code(), &accused.json()["verdict"]), (Some(5), &"accused".into()));
