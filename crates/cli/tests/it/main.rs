@@ -23,6 +23,7 @@ mod http;
 mod import;
 mod liar;
 mod paying;
+mod presigned;
 mod process;
 mod reshare;
 mod root;
