@@ -12,31 +12,15 @@ use cohold_party::verify::Standing;
 use cohold_party::wire::{FromParty, PresignOrder};
 
 use crate::drive::{Broken, Pace, at_pace, drive, linger_behind};
-use crate::keeper::{KeepError, Kept};
+use crate::keeper::Kept;
 use crate::presignatures::{Presignatures, Ready};
 use crate::runtime::{Runtime, blocking};
+use crate::signing::Ended;
 
 /// How long making one may take; it gives way to all else.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long to answer peers that are a round behind.
 const LINGER: Duration = Duration::from_secs(5);
-
-enum Ended {
-    Refused(Refusal),
-    Broken(Broken),
-}
-
-impl From<Refusal> for Ended {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<KeepError> for Ended {
-    fn from(error: KeepError) -> Self {
-        Self::Refused(error.into())
-    }
-}
 
 impl Runtime {
     /// Makes a presignature with others, keeps it in memory, and tells what came of it.

@@ -40,8 +40,8 @@ enum By {
     Presignature(Box<Presignature>),
 }
 
-/// How an order ended without a signature.
-enum Ended {
+/// How an order ended without a signature, or a presignature.
+pub(crate) enum Ended {
     Refused(Refusal),
     Broken(Broken),
 }

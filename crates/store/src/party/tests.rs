@@ -333,24 +333,26 @@ fn pay(amount: u128) -> Action {
     Action::Transfer { asset: Asset::Native, to: "bo".into(), amount: Amount::from(amount) }
 }
 
+/// At the account's own address.
+fn approving(wish: &Action, n: u32, plan: u8, nonce: u64) -> Result<Approving<'_>> {
+    Ok(Approving {
+        account: account(1)?,
+        request: request(n)?,
+        action: wish,
+        plan: Digest([plan; 32]),
+        chain_id: 1,
+        path: KeyPath::ROOT,
+        nonce,
+    })
+}
+
 #[test]
 fn a_request_is_approved_for_one_wish_and_one_nonce_for_ever() -> Result {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("party.sqlite");
     let store = PartyStore::open(&path)?;
     let (wish, other) = (pay(5), pay(6));
-    let approving = |n: u32, plan: u8, nonce: u64| -> Result<Approving<'_>> {
-        let plan = Digest([plan; 32]);
-        Ok(Approving {
-            account: account(1)?,
-            request: request(n)?,
-            action: &wish,
-            plan,
-            chain_id: 1,
-            path: KeyPath::ROOT,
-            nonce,
-        })
-    };
+    let approving = |n, plan, nonce| approving(&wish, n, plan, nonce);
     assert!(!store.approval_exists(account(1)?, request(1)?)?);
     store.approval_note(&approving(1, 1, 7)?, 100)?;
     drop(store);
@@ -391,18 +393,7 @@ fn what_was_signed_or_given_up_is_not_approved_anew() -> Result {
     let folder = tempfile::tempdir()?;
     let store = PartyStore::open(&folder.path().join("party.sqlite"))?;
     let wish = pay(5);
-    let approving = |n: u32, nonce: u64| -> Result<Approving<'_>> {
-        let plan = Digest([1; 32]);
-        Ok(Approving {
-            account: account(1)?,
-            request: request(n)?,
-            action: &wish,
-            plan,
-            chain_id: 1,
-            path: KeyPath::ROOT,
-            nonce,
-        })
-    };
+    let approving = |n, nonce| approving(&wish, n, 1, nonce);
     store.reserve(&spending(1, 1, 5, 10)?, 100)?;
     assert!(store.approval_exists(account(1)?, request(1)?)?);
     assert!(matches!(store.approval_note(&approving(1, 8)?, 100), Err(ApproveError::Nonce { .. })));
